@@ -1,0 +1,225 @@
+package crl
+
+import "math"
+
+const batchEntries = 2048
+
+// entryReader collects entries into batches.
+type entryReader struct {
+	batch   Batch
+	serials []byte // backing array of batch.Serials
+	issuer  []byte // certificateIssuer in force, DER
+}
+
+// revokedCertificates reads the entries, if the field is there. An empty
+// SEQUENCE is accepted as no entries: RFC 5280 §5.1.2.6 wants the field absent
+// then, but nothing is in doubt and real CAs write it.
+func (p *parser) revokedCertificates(limit int64) error {
+	if p.s.off == limit {
+		return nil
+	}
+	tag, _, _, err := p.header("revokedCertificates")
+	if err != nil {
+		return err
+	}
+	if tag != tagSequence {
+		return nil
+	}
+	end, err := p.open(tagSequence, limit, "revokedCertificates")
+	if err != nil {
+		return err
+	}
+	e := &p.entries
+	e.batch.Dates = make([]uint32, 0, batchEntries)
+	e.batch.Reasons = make([]Reason, 0, batchEntries)
+	for p.s.off < end {
+		if err := p.entriesInWindow(end); err != nil {
+			return err
+		}
+	}
+	return p.flush()
+}
+
+// entriesInWindow reads entries until the window ends in the middle of one,
+// then fetches more.
+func (p *parser) entriesInWindow(end int64) error {
+	w, off := p.s.window, p.s.off
+	if left := end - off; int64(len(w)) > left {
+		w = w[:left]
+	}
+	pos := 0
+	for pos < len(w) {
+		n, err := p.entry(w[pos:], off+int64(pos))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+		pos += n
+	}
+	p.s.skip(pos)
+	if p.s.off == end {
+		return nil
+	}
+	// The next entry is not whole in the window: either there is more to
+	// read, or it reaches beyond the field.
+	rest := end - p.s.off
+	if int64(len(p.s.window)) >= rest {
+		return refuseAt(Malformed, p.s.off, "entry %d is longer than revokedCertificates", p.list.Entries+1)
+	}
+	_, head, length, err := p.header("an entry")
+	if err != nil {
+		return err
+	}
+	if length > MaxEntry {
+		return refuseAt(TooLarge, p.s.off, "entry %d has %d octets, more than the %d that are read", p.list.Entries+1, length, MaxEntry)
+	}
+	if int64(head)+length > rest {
+		return refuseAt(Malformed, p.s.off, "entry %d is longer than revokedCertificates", p.list.Entries+1)
+	}
+	if err := p.s.need(head + int(length)); err != nil {
+		return p.fault(err, "revokedCertificates")
+	}
+	return nil
+}
+
+// entry reads one entry from the front of b, which lies at offset off. It
+// returns its length, or 0 where b does not hold it whole.
+//
+//	SEQUENCE { userCertificate INTEGER, revocationDate Time,
+//	           crlEntryExtensions SEQUENCE OPTIONAL }
+func (p *parser) entry(b []byte, off int64) (int, error) {
+	if len(b) < 2 {
+		return 0, nil
+	}
+	if b[0] != tagSequence {
+		return 0, refuseAt(Malformed, off, "entry %d has tag 0x%02x, expected 0x30", p.list.Entries+1, b[0])
+	}
+	head, length := 2, int(b[1])
+	if length >= 0x80 {
+		var ok bool
+		if head, length, ok = longLength(b); !ok {
+			if len(b) < 5 {
+				return 0, nil // entriesInWindow looks at it again with more bytes, or refuses it
+			}
+			return 0, refuseAt(Malformed, off, "entry %d has a length that is not minimal DER, or is too large", p.list.Entries+1)
+		}
+	}
+	if head+length > len(b) {
+		return 0, nil
+	}
+	if err := p.entryContents(b[head:head+length], off+int64(head)); err != nil {
+		return 0, err
+	}
+	return head + length, nil
+}
+
+// longLength reads a length of one or two length octets behind 0x80; entries
+// have no longer ones.
+func longLength(b []byte) (head, length int, ok bool) {
+	switch {
+	case b[1] == 0x81 && len(b) >= 3 && b[2] >= 0x80:
+		return 3, int(b[2]), true
+	case b[1] == 0x82 && len(b) >= 4 && b[2] != 0:
+		return 4, int(b[2])<<8 | int(b[3]), true
+	}
+	return 0, 0, false
+}
+
+func (p *parser) entryContents(c []byte, off int64) error {
+	// userCertificate
+	if len(c) < 3 || c[0] != tagInteger {
+		return refuseAt(Malformed, off, "entry %d does not begin with a serial number", p.list.Entries+1)
+	}
+	n := int(c[1])
+	if n > MaxSerial {
+		if n >= 0x80 || 2+n <= len(c) {
+			return refuseAt(SerialTooLong, off, "entry %d has a serial number of more than %d octets", p.list.Entries+1, MaxSerial)
+		}
+	}
+	if n == 0 || 2+n > len(c) {
+		return refuseAt(Malformed, off, "entry %d: serial number is empty or longer than the entry", p.list.Entries+1)
+	}
+	serial := c[2 : 2+n]
+	if n > 1 && (serial[0] == 0 && serial[1] < 0x80 || serial[0] == 0xff && serial[1] >= 0x80) {
+		return refuseAt(Malformed, off, "entry %d: serial number is not minimally encoded, which DER forbids", p.list.Entries+1)
+	}
+	c = c[2+n:]
+	// revocationDate
+	if len(c) < 2 || 2+int(c[1]) > len(c) {
+		return refuseAt(Malformed, off, "entry %d has no whole revocation date", p.list.Entries+1)
+	}
+	sec, ok := parseTime(c[0], c[2:2+int(c[1])])
+	if !ok {
+		return refuseAt(Malformed, off, "entry %d: revocation date is not a time in the form of RFC 5280 §5.1.2.6", p.list.Entries+1)
+	}
+	c = c[2+int(c[1]):]
+	// crlEntryExtensions
+	reason := Unspecified
+	if len(c) > 0 {
+		if len(c) == len(plainReason)+1 && string(c[:len(plainReason)]) == plainReason && reasonKnown(c[len(plainReason)]) {
+			reason = Reason(c[len(plainReason)]) // the common case: a non-critical reasonCode and nothing else
+		} else {
+			var err error
+			if reason, err = p.entryExtensions(c, off); err != nil {
+				return err
+			}
+		}
+	}
+	return p.add(serial, sec, reason)
+}
+
+// plainReason is an Extensions value that holds just a non-critical
+// reasonCode, without the reason itself.
+const plainReason = "\x30\x0c\x30\x0a\x06\x03\x55\x1d\x15\x04\x03\x0a\x01"
+
+func reasonKnown(r byte) bool { return r <= 10 && r != 7 }
+
+// add appends one entry to the batch.
+func (p *parser) add(serial []byte, sec int64, reason Reason) error {
+	e := &p.entries
+	b := &e.batch
+	if len(serial) > b.Width || len(b.Dates) == batchEntries {
+		if err := p.flush(); err != nil {
+			return err
+		}
+		if len(serial) > b.Width {
+			b.Width = len(serial)
+			e.serials = make([]byte, 0, batchEntries*b.Width)
+			b.Serials = e.serials
+		}
+	}
+	if len(serial) < b.Width {
+		ext := byte(0)
+		if serial[0] >= 0x80 {
+			ext = 0xff
+		}
+		for i := len(serial); i < b.Width; i++ {
+			b.Serials = append(b.Serials, ext)
+		}
+	}
+	b.Serials = append(b.Serials, serial...)
+	b.Dates = append(b.Dates, uint32(min(max(sec, 0), math.MaxUint32)))
+	b.Reasons = append(b.Reasons, reason)
+	p.list.Entries++
+	return nil
+}
+
+// flush hands the batch to the sink and empties it.
+func (p *parser) flush() error {
+	e := &p.entries
+	if len(e.batch.Dates) == 0 {
+		return nil
+	}
+	e.batch.CertificateIssuer = e.issuer
+	if p.sink != nil {
+		if err := p.sink(&e.batch); err != nil {
+			return err
+		}
+	}
+	e.batch.Serials = e.batch.Serials[:0]
+	e.batch.Dates = e.batch.Dates[:0]
+	e.batch.Reasons = e.batch.Reasons[:0]
+	return nil
+}

@@ -1,0 +1,142 @@
+package crl
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"io"
+)
+
+const (
+	pemBegin    = "-----BEGIN X509 CRL-----"
+	pemEnd      = "-----END X509 CRL-----"
+	pemTextMax  = 64 << 10 // explanatory text allowed before the BEGIN line (RFC 7468 §5.2)
+	pemLineMax  = 16 << 10
+	pemReadSize = 64 << 10
+)
+
+// decoded returns a reader of the DER bytes of a CRL that may be PEM, decoding
+// in passing, and whether it was PEM. DER is told by its first byte, the tag
+// of a SEQUENCE.
+func decoded(r io.Reader) (io.Reader, bool, error) {
+	br := bufio.NewReaderSize(r, pemReadSize)
+	first, err := br.Peek(1)
+	if err != nil {
+		if err == io.EOF {
+			return nil, false, refuseAt(Malformed, 0, "the object is empty")
+		}
+		return nil, false, err
+	}
+	if first[0] == 0x30 {
+		return br, false, nil
+	}
+	text := 0
+	for {
+		line, err := br.ReadSlice('\n')
+		text += len(line)
+		if bytes.Equal(bytes.TrimRight(line, " \t\r\n"), []byte(pemBegin)) {
+			return &pemReader{br: br}, true, nil
+		}
+		switch {
+		case err == io.EOF || text > pemTextMax || err == bufio.ErrBufferFull:
+			return nil, false, refuseAt(Malformed, 0, "neither DER nor PEM: the first byte is 0x%02x and no line reads %q", first[0], pemBegin)
+		case err != nil:
+			return nil, false, err
+		}
+	}
+}
+
+// pemReader decodes the base64 body behind a BEGIN line, up to the END line,
+// behind which only white space may stand.
+type pemReader struct {
+	br   *bufio.Reader
+	b64  []byte // base64 characters not yet decoded: fewer than four, or more than p holds
+	out  []byte // decoded bytes not yet handed out
+	buf  []byte
+	pad  bool // padding was seen: nothing but the END line may follow
+	done bool
+}
+
+func (p *pemReader) Read(dst []byte) (int, error) {
+	for len(p.out) == 0 {
+		if p.done {
+			return 0, io.EOF
+		}
+		if err := p.decodeMore(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(dst, p.out)
+	p.out = p.out[n:]
+	return n, nil
+}
+
+func (p *pemReader) decodeMore() error {
+	for len(p.b64) < pemReadSize && !p.done {
+		line, err := p.br.ReadSlice('\n')
+		if err == bufio.ErrBufferFull || len(line) > pemLineMax {
+			return refuse(Malformed, "PEM line longer than %d characters", pemLineMax)
+		}
+		if err != nil && err != io.EOF {
+			return err
+		}
+		line = bytes.TrimRight(line, " \t\r\n")
+		if len(line) > 0 && line[0] == '-' {
+			if string(line) != pemEnd {
+				return refuse(Malformed, "PEM body ends in %q, not in %q", clip(line), pemEnd)
+			}
+			p.done = true
+			if err := p.onlySpaceFollows(); err != nil {
+				return err
+			}
+			break
+		}
+		if err == io.EOF {
+			return refuse(Malformed, "PEM body without its line %q: the upload is cut short", pemEnd)
+		}
+		p.b64 = append(p.b64, line...)
+	}
+	whole := len(p.b64) &^ 3
+	if p.done && whole != len(p.b64) {
+		return refuse(Malformed, "PEM body is not whole base64: %d characters are left over", len(p.b64)-whole)
+	}
+	if whole == 0 {
+		return nil
+	}
+	if p.pad {
+		return refuse(Malformed, "PEM body goes on behind its base64 padding")
+	}
+	p.pad = p.b64[whole-1] == '='
+	if p.buf == nil {
+		p.buf = make([]byte, base64.StdEncoding.DecodedLen(pemReadSize+pemLineMax+4))
+	}
+	n, err := base64.StdEncoding.Strict().Decode(p.buf, p.b64[:whole])
+	if err != nil {
+		return refuse(Malformed, "PEM body is not base64: %v", err)
+	}
+	p.out = p.buf[:n]
+	p.b64 = append(p.b64[:0], p.b64[whole:]...)
+	return nil
+}
+
+func (p *pemReader) onlySpaceFollows() error {
+	for {
+		b, err := p.br.ReadByte()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if b != ' ' && b != '\t' && b != '\r' && b != '\n' {
+			return refuse(TrailingData, "something follows the line %q: one object holds one CRL", pemEnd)
+		}
+	}
+}
+
+func clip(b []byte) string {
+	if len(b) > 40 {
+		b = b[:40]
+	}
+	return string(b)
+}

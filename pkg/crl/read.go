@@ -1,0 +1,313 @@
+package crl
+
+import (
+	"crypto"
+	"errors"
+	"io"
+)
+
+// ASN.1 tags of this format.
+const (
+	tagInteger    = 0x02
+	tagBitString  = 0x03
+	tagOctets     = 0x04
+	tagOID        = 0x06
+	tagEnumerated = 0x0a
+	tagSequence   = 0x30
+	tagExtensions = 0xa0 // [0] EXPLICIT crlExtensions
+)
+
+// Read reads one CRL, DER or PEM, from r to its end. It calls sink with the
+// entries in the order of the CRL, in batches; an error of sink ends the
+// reading and is returned as it is.
+//
+// A CRL that breaks a rule gives an *[Error]. Entries may have been handed
+// over before the fault was found, and the signature is not yet checked, so
+// nothing of them may be used before Read and [List.CheckSignature] succeed.
+func Read(r io.Reader, opts Options, sink func(*Batch) error) (*List, error) {
+	if opts.MaxBytes > 0 {
+		r = &limitReader{r: r, left: opts.MaxBytes, limit: opts.MaxBytes}
+	}
+	der, isPEM, err := decoded(r)
+	if err != nil {
+		return nil, err
+	}
+	s := newStream(der)
+	defer s.close()
+	p := &parser{s: s, opts: opts, list: &List{PEM: isPEM}, sink: sink}
+	if err := p.certificateList(); err != nil {
+		return nil, err
+	}
+	return p.list, nil
+}
+
+type limitReader struct {
+	r           io.Reader
+	left, limit int64
+}
+
+func (l *limitReader) Read(p []byte) (int, error) {
+	if int64(len(p)) > l.left+1 {
+		p = p[:l.left+1] // one more than allowed tells "exactly full" from "too large"
+	}
+	n, err := l.r.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, refuse(TooLarge, "longer than the %d bytes allowed (MAX_CRL_BYTES)", l.limit)
+	}
+	return n, err
+}
+
+// parser walks a CertificateList. Every method consumes exactly the element it
+// is named for.
+type parser struct {
+	s    *stream
+	opts Options
+	list *List
+	sink func(*Batch) error
+
+	algorithm []byte // tbsCertList.signature, DER
+	entries   entryReader
+}
+
+// fault turns an error of the stream into the caller's view of it: a source
+// that ends too early is a malformed CRL, every other failure is the source's.
+func (p *parser) fault(err error, what string) error {
+	switch {
+	case errors.Is(err, io.EOF):
+		return refuseAt(Malformed, p.s.end, "ends in the middle of %s: the upload is cut short, or its lengths are wrong", what)
+	case errors.Is(err, errElementTooLarge):
+		return refuseAt(TooLarge, p.s.off, "%s is too large to be read", what)
+	}
+	return err
+}
+
+// header reads tag and length of the next element without consuming them.
+func (p *parser) header(what string) (tag byte, head int, length int64, err error) {
+	if err := p.s.need(2); err != nil {
+		return 0, 0, 0, p.fault(err, what)
+	}
+	w := p.s.window
+	tag, l := w[0], w[1]
+	if tag&0x1f == 0x1f {
+		return 0, 0, 0, refuseAt(Malformed, p.s.off, "%s has a multi-byte tag", what)
+	}
+	if l < 0x80 {
+		return tag, 2, int64(l), nil
+	}
+	n := int(l & 0x7f)
+	if n == 0 {
+		return 0, 0, 0, refuseAt(Malformed, p.s.off, "%s has an indefinite length, which DER forbids", what)
+	}
+	if n > 6 {
+		return 0, 0, 0, refuseAt(Malformed, p.s.off, "%s claims a length of %d length octets", what, n)
+	}
+	if err := p.s.need(2 + n); err != nil {
+		return 0, 0, 0, p.fault(err, what)
+	}
+	for _, b := range p.s.window[2 : 2+n] {
+		length = length<<8 | int64(b)
+	}
+	if length < 0x80 || length>>(8*(n-1)) == 0 {
+		return 0, 0, 0, refuseAt(Malformed, p.s.off, "%s has a length that is not minimally encoded, which DER forbids", what)
+	}
+	return tag, 2 + n, length, nil
+}
+
+// open enters an element that must have this tag and must end at or before
+// limit (exactly at it, where last is set); it returns the offset of its end.
+func (p *parser) open(tag byte, limit int64, what string) (end int64, err error) {
+	got, head, length, err := p.header(what)
+	if err != nil {
+		return 0, err
+	}
+	if got != tag {
+		return 0, refuseAt(Malformed, p.s.off, "%s has tag 0x%02x, expected 0x%02x", what, got, tag)
+	}
+	end = p.s.off + int64(head) + length
+	if end > limit {
+		return 0, refuseAt(Malformed, p.s.off, "%s is longer than what contains it", what)
+	}
+	p.s.skip(head)
+	return end, nil
+}
+
+// element reads one whole element with this tag, header included. The bytes
+// are valid until the next call.
+func (p *parser) element(tag byte, maxLen int, limit int64, what string) (whole, contents []byte, err error) {
+	got, head, length, err := p.header(what)
+	if err != nil {
+		return nil, nil, err
+	}
+	if got != tag {
+		return nil, nil, refuseAt(Malformed, p.s.off, "%s has tag 0x%02x, expected 0x%02x", what, got, tag)
+	}
+	if p.s.off+int64(head)+length > limit {
+		return nil, nil, refuseAt(Malformed, p.s.off, "%s is longer than what contains it", what)
+	}
+	if length > int64(maxLen) {
+		return nil, nil, refuseAt(TooLarge, p.s.off, "%s has %d octets, more than the %d that are read", what, length, maxLen)
+	}
+	n := head + int(length)
+	if err := p.s.need(n); err != nil {
+		return nil, nil, p.fault(err, what)
+	}
+	whole = p.s.window[:n:n]
+	p.s.skip(n)
+	return whole, whole[head:], nil
+}
+
+const noLimit = int64(1) << 62
+
+// certificateList reads CertificateList and everything up to the end of the
+// source (RFC 5280 §5.1).
+func (p *parser) certificateList() error {
+	end, err := p.open(tagSequence, noLimit, "CertificateList")
+	if err != nil {
+		return err
+	}
+	if p.opts.MaxBytes > 0 && end > p.opts.MaxBytes {
+		return refuseAt(TooLarge, 0, "CertificateList claims %d bytes, more than the %d allowed (MAX_CRL_BYTES)", end, p.opts.MaxBytes)
+	}
+	p.list.Size = end
+	if err := p.tbsCertList(end); err != nil {
+		return err
+	}
+	outer, _, err := p.element(tagSequence, maxAlgorithm, end, "signatureAlgorithm")
+	if err != nil {
+		return err
+	}
+	if string(outer) != string(p.algorithm) {
+		return refuseAt(AlgorithmMismatch, p.s.off-int64(len(outer)), "signatureAlgorithm differs from the algorithm inside tbsCertList (RFC 5280 §5.1.1.2)")
+	}
+	_, sig, err := p.element(tagBitString, MaxSignature, end, "signatureValue")
+	if err != nil {
+		return err
+	}
+	if len(sig) < 2 || sig[0] != 0 {
+		return refuseAt(Malformed, p.s.off, "signatureValue is not a BIT STRING of whole octets")
+	}
+	p.list.signature = append([]byte(nil), sig[1:]...)
+	if p.s.off != end {
+		return refuseAt(Malformed, p.s.off, "%d bytes inside CertificateList behind the signature", end-p.s.off)
+	}
+	switch err := p.s.need(1); {
+	case err == nil:
+		return refuseAt(TrailingData, end, "bytes follow the CRL: one object holds one CRL")
+	case !errors.Is(err, io.EOF):
+		return err
+	}
+	if err := p.s.tapWait(); err != nil {
+		return err
+	}
+	p.list.seal(p.s.tap)
+	return nil
+}
+
+// tbsCertList reads the signed part.
+func (p *parser) tbsCertList(limit int64) error {
+	start := p.s.off
+	end, err := p.open(tagSequence, limit, "tbsCertList")
+	if err != nil {
+		return err
+	}
+	p.list.Version = 1
+	if tag, _, _, err := p.header("version or signature"); err != nil {
+		return err
+	} else if tag == tagInteger {
+		_, v, err := p.element(tagInteger, 8, end, "version")
+		if err != nil {
+			return err
+		}
+		if len(v) != 1 || v[0] != 1 {
+			return refuseAt(VersionUnsupported, p.s.off-int64(len(v)), "version field %x: only v2 (1) and v1 (absent) exist (RFC 5280 §5.1.2.1)", v)
+		}
+		p.list.Version = 2
+	}
+	if err := p.signatureAlgorithm(start, end); err != nil {
+		return err
+	}
+	issuer, _, err := p.element(tagSequence, MaxIssuer, end, "issuer")
+	if err != nil {
+		return err
+	}
+	if err := checkDER(issuer, p.s.off-int64(len(issuer))); err != nil {
+		return err
+	}
+	if len(issuer) == 2 {
+		return refuseAt(Malformed, p.s.off, "issuer is an empty name (RFC 5280 §5.1.2.3)")
+	}
+	p.list.Issuer = append([]byte(nil), issuer...)
+	if err := p.dates(end); err != nil {
+		return err
+	}
+	if err := p.revokedCertificates(end); err != nil {
+		return err
+	}
+	return p.crlExtensions(end)
+}
+
+// signatureAlgorithm reads tbsCertList.signature and, now that the hash is
+// known, starts hashing tbsCertList from its first byte on.
+func (p *parser) signatureAlgorithm(tbsStart, tbsEnd int64) error {
+	alg, _, err := p.element(tagSequence, maxAlgorithm, tbsEnd, "signature algorithm")
+	if err != nil {
+		return err
+	}
+	p.algorithm = append([]byte(nil), alg...)
+	if p.list.Algorithm, err = parseAlgorithm(p.algorithm); err != nil {
+		// The rest is read all the same, so that whoever only wants to know
+		// what the CRL says can; CheckSignature answers with this error.
+		p.list.unsupported = err
+		p.list.Algorithm = Algorithm{Hash: crypto.SHA256}
+	}
+	if p.list.Algorithm.SHA1() && !p.opts.AllowSHA1 {
+		return refuse(SHA1NotAllowed, "signed with %s: SHA-1 can be forged; have the CA sign with SHA-256, or set ALLOW_SHA1=true to accept the risk", p.list.Algorithm)
+	}
+	if p.list.Algorithm.kind == kindEd25519 && tbsEnd-tbsStart > MaxEd25519 {
+		return refuse(TooLarge, "signed with Ed25519 and %d bytes long: such CRLs are held in memory and may have %d bytes at most", tbsEnd-tbsStart, MaxEd25519)
+	}
+	p.s.tapRange(tbsStart, tbsEnd, p.list.Algorithm.newTap())
+	return nil
+}
+
+func (p *parser) dates(limit int64) error {
+	this, _, err := p.time(limit, "thisUpdate")
+	if err != nil {
+		return err
+	}
+	p.list.ThisUpdate = unixTime(this)
+	if p.s.off == limit {
+		return nil
+	}
+	tag, _, _, err := p.header("nextUpdate")
+	if err != nil {
+		return err
+	}
+	if tag != tagUTCTime && tag != tagGeneralizedTime {
+		return nil
+	}
+	next, _, err := p.time(limit, "nextUpdate")
+	if err != nil {
+		return err
+	}
+	p.list.NextUpdate = unixTime(next)
+	return nil
+}
+
+func (p *parser) time(limit int64, what string) (sec int64, tag byte, err error) {
+	if tag, _, _, err = p.header(what); err != nil {
+		return 0, 0, err
+	}
+	if tag != tagUTCTime && tag != tagGeneralizedTime {
+		return 0, 0, refuseAt(Malformed, p.s.off, "%s has tag 0x%02x, expected UTCTime or GeneralizedTime", what, tag)
+	}
+	_, b, err := p.element(tag, 32, limit, what)
+	if err != nil {
+		return 0, 0, err
+	}
+	sec, ok := parseTime(tag, b)
+	if !ok {
+		return 0, 0, refuseAt(Malformed, p.s.off-int64(len(b)), "%s %q is not a time in the form of RFC 5280 §5.1.2.4", what, b)
+	}
+	return sec, tag, nil
+}
