@@ -11,11 +11,11 @@ import (
 // The names of the events that the server sends, as AWS spells them in
 // eventName (without the "s3:" that they have in a bucket's configuration).
 const (
-	createdPut      = "ObjectCreated:Put"
-	createdCopy     = "ObjectCreated:Copy"
+	createdPut       = "ObjectCreated:Put"
+	createdCopy      = "ObjectCreated:Copy"
 	createdMultipart = "ObjectCreated:CompleteMultipartUpload"
-	removedDelete   = "ObjectRemoved:Delete"
-	removedMarker   = "ObjectRemoved:DeleteMarkerCreated"
+	removedDelete    = "ObjectRemoved:Delete"
+	removedMarker    = "ObjectRemoved:DeleteMarkerCreated"
 )
 
 // eventVersion is the version that S3 uses for the creation and removal of

@@ -28,6 +28,7 @@ import (
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
 	"github.com/versity/versitygw/s3api"
+	"github.com/versity/versitygw/s3api/utils"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc/wire"
 )
@@ -109,6 +110,9 @@ func check(cfg Config) error {
 	known := map[string]bool{}
 	for _, b := range cfg.Buckets {
 		known[b.Name] = true
+		if !utils.IsValidBucketName(b.Name) {
+			errs = append(errs, fmt.Errorf("bucket %q: not a name that S3 allows (3 to 63 lower-case letters, digits, hyphens and dots)", b.Name))
+		}
 	}
 	for _, f := range cfg.Events {
 		if !known[f.Bucket] {
