@@ -1,0 +1,310 @@
+package lambdaruntime
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// closeGrace is the time between SIGTERM and SIGKILL, as Lambda gives it to a
+// runtime with an internal extension
+// (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html).
+const closeGrace = 500 * time.Millisecond
+
+// A Function runs one function in as many environments as its invocations
+// need. Its methods may be called from several goroutines.
+type Function struct {
+	cfg   Config
+	ctx   context.Context // done when the function is closed
+	end   context.CancelFunc
+	stop  func() bool // undoes the tie to the context given to Start
+	wg    sync.WaitGroup
+	logMu sync.Mutex
+
+	mu     sync.Mutex
+	closed bool
+	envs   []*environment // those whose process may still live
+	uses   uint64         // counts finished invocations, to order environments by use
+	freed  chan struct{}  // closed and replaced when an environment has room
+	async  asyncQueue
+}
+
+// Start prepares a function. No process is started before its first
+// invocation. The function is closed when ctx is done, if not before by Close.
+// An error names every fault of cfg.
+func Start(ctx context.Context, cfg Config) (*Function, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	f := &Function{cfg: cfg, freed: make(chan struct{})}
+	f.ctx, f.end = context.WithCancel(context.WithoutCancel(ctx))
+	f.async.init()
+	f.stop = context.AfterFunc(ctx, f.close)
+	return f, nil
+}
+
+// Name returns the function's name.
+func (f *Function) Name() string { return f.cfg.Name }
+
+// Invoke invokes the function with payload, which must be JSON, and returns
+// when the invocation is over: the process has answered and asked for the next
+// event, or has ended. The answer's bytes are passed on unchanged.
+//
+// A function error is in the [Result], not in err. Err is a *[ThrottleError], a
+// *[PayloadSizeError], [ErrInvalidPayload], [ErrClosed], ctx's error, or a
+// failure to open a port. When ctx ends, the invocation goes on unobserved, as
+// on Lambda.
+func (f *Function) Invoke(ctx context.Context, payload []byte) (Result, error) {
+	if len(payload) > MaxRequestBytes {
+		return Result{}, &PayloadSizeError{Function: f.cfg.Name, Size: len(payload), Limit: MaxRequestBytes}
+	}
+	if !json.Valid(payload) {
+		return Result{}, fmt.Errorf("invoking %s: %w", f.cfg.Name, ErrInvalidPayload)
+	}
+	return f.invoke(ctx, newUUID(), payload, false)
+}
+
+// invoke makes one attempt. If patient, it waits for room in an environment
+// instead of failing with a ThrottleError.
+func (f *Function) invoke(ctx context.Context, id string, payload []byte, patient bool) (Result, error) {
+	if ctx.Err() != nil {
+		return Result{}, fmt.Errorf("invoking %s: %w", f.cfg.Name, ctx.Err())
+	}
+	inv := &invocation{id: id, trace: newTrace(), payload: payload, done: make(chan struct{})}
+	inv.result.Function, inv.result.RequestID = f.cfg.Name, id
+	for {
+		room, err := f.assign(inv)
+		if err == nil {
+			break
+		}
+		if _, throttled := err.(*ThrottleError); !throttled || !patient {
+			return Result{}, err
+		}
+		select {
+		case <-room:
+		case <-f.ctx.Done(): // the next turn says ErrClosed
+		case <-ctx.Done():
+			return Result{}, fmt.Errorf("invoking %s: %w", f.cfg.Name, ctx.Err())
+		}
+	}
+	select {
+	case <-inv.done:
+		if inv.err != nil {
+			return Result{}, fmt.Errorf("invoking %s: %w", f.cfg.Name, inv.err)
+		}
+		return inv.result, nil
+	case <-ctx.Done():
+		return Result{}, fmt.Errorf("invoking %s: %w", f.cfg.Name, ctx.Err())
+	}
+}
+
+// assign gives an invocation to the environment with room that was used last,
+// or to a new one. With a ThrottleError comes a channel that is closed when
+// there may be room.
+func (f *Function) assign(inv *invocation) (room <-chan struct{}, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, fmt.Errorf("invoking %s: %w", f.cfg.Name, ErrClosed)
+	}
+	var e *environment
+	for _, candidate := range f.envs {
+		if candidate.phase != ending && len(candidate.assigned) < f.cfg.Concurrency &&
+			(e == nil || candidate.lastUsed > e.lastUsed) {
+			e = candidate
+		}
+	}
+	if e == nil {
+		if len(f.envs) >= f.cfg.MaxEnvironments {
+			return f.freed, &ThrottleError{Function: f.cfg.Name, Limit: f.cfg.MaxEnvironments}
+		}
+		if e, err = newEnvironment(f); err != nil {
+			return nil, err
+		}
+		f.envs = append(f.envs, e)
+		f.wg.Go(e.run)
+	}
+	inv.result.ColdStart = e.phase == starting
+	e.assigned[inv.id] = inv
+	e.queue <- inv // has room: at most Concurrency are assigned
+	e.proc.thaw()
+	return nil, nil
+}
+
+// release notes that e, if any, was used just now and wakes who waits for room.
+func (f *Function) release(e *environment) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if e != nil {
+		f.uses++
+		e.lastUsed = f.uses
+	}
+	close(f.freed)
+	f.freed = make(chan struct{})
+}
+
+// remove forgets an environment whose process has ended. The caller holds mu.
+func (f *Function) remove(e *environment) {
+	f.envs = slices.DeleteFunc(f.envs, func(other *environment) bool { return other == e })
+}
+
+// An Environment describes one process of a function.
+type Environment struct {
+	PID         int       // zero while it is being started
+	Address     string    // of its Runtime API
+	Started     time.Time // when its process was started
+	Ready       bool      // init is over
+	Frozen      bool      // stopped, waiting for an invocation or Thaw
+	InFlight    int       // invocations it has now
+	Invocations int       // events delivered to it so far
+}
+
+// Environments lists the function's environments in the order they were started.
+func (f *Function) Environments() []Environment {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := make([]Environment, 0, len(f.envs))
+	for _, e := range f.envs {
+		pid, frozen := e.proc.status()
+		list = append(list, Environment{
+			PID:         pid,
+			Address:     e.listener.Addr().String(),
+			Started:     e.started,
+			Ready:       e.phase == ready,
+			Frozen:      frozen,
+			InFlight:    len(e.assigned),
+			Invocations: e.deliveries,
+		})
+	}
+	return list
+}
+
+// environments returns the present environments for use without mu.
+func (f *Function) environments() []*environment {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.envs)
+}
+
+// Kill kills the environment with this process number, as running out of
+// memory would, and returns when it is gone. Its invocations fail with
+// ErrorTypeExit.
+func (f *Function) Kill(pid int) error {
+	for _, e := range f.environments() {
+		if own, _ := e.proc.status(); own == pid && pid != 0 {
+			e.kill()
+			<-e.gone
+			return nil
+		}
+	}
+	return fmt.Errorf("killing an environment of %s: none has process number %d; Environments lists them", f.cfg.Name, pid)
+}
+
+// KillAll kills every environment and returns when they are gone.
+func (f *Function) KillAll() {
+	envs := f.environments()
+	for _, e := range envs {
+		e.kill()
+	}
+	for _, e := range envs {
+		<-e.gone
+	}
+}
+
+// kill ends the environment, which takes no more invocations.
+func (e *environment) kill() {
+	e.f.mu.Lock()
+	e.phase = ending
+	e.f.mu.Unlock()
+	e.proc.kill()
+}
+
+// Freeze stops every process now, also one that is handling an event. An
+// invocation continues the process that it is given to.
+func (f *Function) Freeze() {
+	for _, e := range f.environments() {
+		e.proc.freeze()
+	}
+}
+
+// Thaw continues every stopped process.
+func (f *Function) Thaw() {
+	for _, e := range f.environments() {
+		e.proc.thaw()
+	}
+}
+
+// Close ends the function: invocations under way fail with ErrClosed, queued
+// events are dropped, processes get SIGTERM and after half a second SIGKILL. It
+// returns when all are gone and may be called again. It must not be called from
+// Config.Log or Config.OnFailure.
+func (f *Function) Close() error {
+	f.stop()
+	f.close()
+	return nil
+}
+
+func (f *Function) close() {
+	f.mu.Lock()
+	first := !f.closed
+	f.closed = true
+	envs := slices.Clone(f.envs)
+	if first {
+		f.async.drop()
+	}
+	f.mu.Unlock()
+	if first {
+		f.end()
+		for _, e := range envs {
+			e.proc.terminate()
+		}
+		grace := time.NewTimer(closeGrace)
+		defer grace.Stop()
+		for _, e := range envs {
+			select {
+			case <-e.gone:
+				continue
+			case <-grace.C:
+			}
+			break
+		}
+		for _, e := range envs {
+			e.proc.kill()
+		}
+	}
+	f.wg.Wait()
+	if first {
+		f.mu.Lock()
+		dropped := f.async.dropped
+		f.mu.Unlock()
+		if dropped > 0 {
+			f.log(LogLine{Platform: true, Text: fmt.Sprintf("closed with %d asynchronous events not handled", dropped)})
+		}
+	}
+}
+
+// newUUID returns a random (version 4) UUID.
+func newUUID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	s := hex.EncodeToString(b[:])
+	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
+}
+
+// newTrace returns an X-Ray tracing header that says "not sampled".
+func newTrace() string {
+	return fmt.Sprintf("Root=1-%08x-%s;Parent=%s;Sampled=0", uint32(time.Now().Unix()), randomHex(12), randomHex(8))
+}
+
+func randomHex(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}

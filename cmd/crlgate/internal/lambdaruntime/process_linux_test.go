@@ -1,0 +1,3 @@
+package lambdaruntime
+
+func parentMain(string) {}
