@@ -1,0 +1,320 @@
+// Package catalog is the one small object that says which sets answer for
+// which CA, and the rules by which one CRL succeeds another.
+//
+// [Parse] and [Catalog.Encode] are its JSON; [Catalog.Admit] decides whether a
+// verified CRL may enter, and [Catalog.Publish] enters it. All of it is pure:
+// reading and writing the object, with If-Match, is for the caller.
+package catalog
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"time"
+
+	"github.com/crlgate/crlgate/pkg/issuer"
+	"github.com/crlgate/crlgate/pkg/serialset"
+)
+
+// Format is the version of the catalog's JSON that this package writes, and
+// the only one it reads.
+const Format = 1
+
+// MaxSize bounds the catalog object, in octets.
+const MaxSize = 64 << 20
+
+// ErrFormat says that a catalog is of a format that this reader does not know.
+var ErrFormat = errors.New("catalog has an unknown format version")
+
+// Catalog says which sets answer for which CA.
+type Catalog struct {
+	Format int `json:"format"`
+	// Generation rises by one with every change, and never falls.
+	Generation uint64    `json:"generation"`
+	Updated    time.Time `json:"updated"`
+	// CAs by name.
+	CAs map[string]*CA `json:"cas"`
+	// Floors by line: how far each line of CRLs has come. They outlive CAs
+	// and sets, so that nothing old can be put back.
+	Floors map[string]*Floor `json:"floors,omitempty"`
+}
+
+// Source names the object in the upload bucket that something was read from.
+type Source struct {
+	Key  string `json:"key"`
+	ETag string `json:"etag"`
+	// VersionID is the object's version, where the bucket keeps versions.
+	VersionID string `json:"version_id,omitempty"`
+}
+
+// CA is one CA: its certificates, its settings, its CRLs.
+type CA struct {
+	Source         Source          `json:"source"`
+	Subject        string          `json:"subject"`
+	Certificates   []Certificate   `json:"certificates"`
+	SettingsSource *Source         `json:"settings_source,omitempty"`
+	Settings       issuer.Settings `json:"settings"`
+	CRLs           []*CRL          `json:"crls"`
+}
+
+// Certificate is one certificate of a CA.
+type Certificate struct {
+	Fingerprint string    `json:"fingerprint"` // SHA-256, hex
+	Key         string    `json:"key"`         // SHA-256 of the SubjectPublicKeyInfo, hex
+	Issues      bool      `json:"issues"`
+	SignsCRLs   bool      `json:"signs_crls"`
+	NotAfter    time.Time `json:"not_after"`
+	DER         []byte    `json:"der"`
+}
+
+// Kinds of CRL.
+const (
+	Complete = "complete"
+	Delta    = "delta"
+)
+
+// CRL is one CRL in force.
+type CRL struct {
+	Name       string    `json:"name"`
+	Source     Source    `json:"source"`
+	Line       string    `json:"line"`    // what it succeeds, and is succeeded in
+	Key        string    `json:"key"`     // SHA-256 of the signing key's SubjectPublicKeyInfo, hex
+	Kind       string    `json:"kind"`    // Complete or Delta
+	Number     *Number   `json:"number"`  // CRL number
+	Content    string    `json:"content"` // hash name and hash of tbsCertList
+	ThisUpdate time.Time `json:"this_update"`
+	NextUpdate time.Time `json:"next_update"`
+	Scope      Scope     `json:"scope"`
+	Entries    int       `json:"entries"`
+	Set        Set       `json:"set"`
+	Accepted   time.Time `json:"accepted"`
+}
+
+// Set names a set object.
+type Set struct {
+	Key    string `json:"key"`
+	Size   int64  `json:"size"`   // octets
+	Head   int64  `json:"head"`   // octets of header and root of the index
+	SHA256 string `json:"sha256"` // of the head, hex; through the index it covers every octet
+}
+
+// Digest returns the set's digest.
+func (s *Set) Digest() (serialset.Digest, error) { return serialset.ParseDigest(s.SHA256) }
+
+// Floor is how far a line has come.
+type Floor struct {
+	CA         string    `json:"ca"` // for people; the line itself does not depend on it
+	Number     *Number   `json:"number"`
+	ThisUpdate time.Time `json:"this_update"`
+	Content    string    `json:"content"`
+}
+
+// Number is a CRL number, written in decimal.
+type Number big.Int
+
+// NewNumber returns n as a Number.
+func NewNumber(n *big.Int) *Number { return (*Number)(new(big.Int).Set(n)) }
+
+// Int returns the number.
+func (n *Number) Int() *big.Int { return (*big.Int)(n) }
+
+// String returns it in decimal.
+func (n *Number) String() string {
+	if n == nil {
+		return ""
+	}
+	return n.Int().String()
+}
+
+// MarshalText writes decimal.
+func (n *Number) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
+
+// UnmarshalText reads decimal.
+func (n *Number) UnmarshalText(b []byte) error {
+	v, ok := new(big.Int).SetString(string(b), 10)
+	if !ok || v.Sign() < 0 || v.BitLen() > 160 {
+		return fmt.Errorf("%q is not a CRL number", b)
+	}
+	*n = Number(*v)
+	return nil
+}
+
+// New returns an empty catalog, of generation 0.
+func New() *Catalog {
+	return &Catalog{Format: Format, CAs: map[string]*CA{}, Floors: map[string]*Floor{}}
+}
+
+// Parse reads a catalog. The error wraps [ErrFormat] where a newer crlgate
+// wrote it.
+func Parse(data []byte) (*Catalog, error) {
+	var head struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, fmt.Errorf("the catalog is not JSON: %w", err)
+	}
+	if head.Format != Format {
+		return nil, fmt.Errorf("%w: %d, and this reader knows %d: deploy a newer crlgate", ErrFormat, head.Format, Format)
+	}
+	c := New()
+	if err := json.Unmarshal(data, c); err != nil {
+		return nil, fmt.Errorf("the catalog is not what format %d says: %w", Format, err)
+	}
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("the catalog contradicts itself: %w", err)
+	}
+	return c, nil
+}
+
+// check refuses what the writer would not write and a reader would stumble on.
+func (c *Catalog) check() error {
+	for name, ca := range c.CAs {
+		if ca == nil || len(ca.Certificates) == 0 {
+			return fmt.Errorf("CA %q has no certificate", name)
+		}
+		for _, l := range ca.CRLs {
+			if l == nil || l.Number == nil || l.Kind != Complete && l.Kind != Delta {
+				return fmt.Errorf("CA %q has a CRL without number or kind", name)
+			}
+			if _, err := l.Set.Digest(); err != nil {
+				return fmt.Errorf("CRL %s: %w", l.Name, err)
+			}
+			if want := SetPrefix; len(l.Set.Key) <= len(want) || l.Set.Key[:len(want)] != want {
+				return fmt.Errorf("CRL %s points outside %s: %q", l.Name, want, l.Set.Key)
+			}
+			if l.Set.Size < 0 || l.Set.Head < 0 || l.Set.Head > l.Set.Size {
+				return fmt.Errorf("CRL %s has a set of %d bytes with a head of %d", l.Name, l.Set.Size, l.Set.Head)
+			}
+		}
+	}
+	for line, f := range c.Floors {
+		if f == nil || f.Number == nil {
+			return fmt.Errorf("line %s has a floor without a number", line)
+		}
+	}
+	return nil
+}
+
+// Encode writes the catalog as people can read it.
+func (c *Catalog) Encode() ([]byte, error) {
+	b, err := json.MarshalIndent(c, "", " ")
+	return append(b, '\n'), err
+}
+
+// Clone returns a copy whose maps and slices are its own; what they point to
+// is shared and must not be changed.
+func (c *Catalog) Clone() *Catalog {
+	out := *c
+	out.CAs = make(map[string]*CA, len(c.CAs))
+	for name, ca := range c.CAs {
+		copied := *ca
+		copied.CRLs = slices.Clone(ca.CRLs)
+		out.CAs[name] = &copied
+	}
+	out.Floors = maps.Clone(c.Floors)
+	return &out
+}
+
+// Stamp marks the catalog as changed at now: a generation further.
+func (c *Catalog) Stamp(now time.Time) {
+	c.Generation++
+	c.Updated = now.UTC()
+}
+
+// Issuer returns the CA's certificates, parsed.
+func (ca *CA) Issuer(name string) (*issuer.CA, error) {
+	out := &issuer.CA{Name: name}
+	for _, c := range ca.Certificates {
+		parsed, err := issuer.ParseCertificate(c.DER)
+		if err != nil {
+			return nil, fmt.Errorf("CA %s in the catalog: %w", name, err)
+		}
+		out.Subject = parsed.Name
+		out.Certificates = append(out.Certificates, parsed)
+	}
+	return out, nil
+}
+
+// SetIssuer replaces a CA's certificates, keeping its settings and those CRLs
+// whose signing key is still among the keys that may sign. It reports whether
+// anything changed.
+func (c *Catalog) SetIssuer(ca *issuer.CA, source Source) bool {
+	next := &CA{Source: source, CRLs: []*CRL{}}
+	signs := map[string]bool{}
+	for _, cert := range ca.Certificates {
+		next.Subject = cert.Subject
+		next.Certificates = append(next.Certificates, Certificate{
+			Fingerprint: cert.Fingerprint.String(), Key: cert.Key.String(), Issues: cert.MayIssue, SignsCRLs: cert.MaySignCRLs,
+			NotAfter: cert.NotAfter, DER: cert.DER,
+		})
+		signs[cert.Key.String()] = signs[cert.Key.String()] || cert.MaySignCRLs
+	}
+	old, known := c.CAs[ca.Name]
+	if known {
+		next.Settings, next.SettingsSource = old.Settings, old.SettingsSource
+		sameName := len(old.Certificates) > 0 && sameSubject(old, ca.Subject)
+		for _, l := range old.CRLs {
+			if sameName && signs[l.Key] {
+				next.CRLs = append(next.CRLs, l)
+			}
+		}
+		if equalJSON(old, next) {
+			return false
+		}
+	}
+	c.CAs[ca.Name] = next
+	return true
+}
+
+func sameSubject(old *CA, subject issuer.Name) bool {
+	c, err := issuer.ParseCertificate(old.Certificates[0].DER)
+	return err == nil && c.Name == subject
+}
+
+// SetSettings replaces a CA's settings; a nil source sets the defaults. It
+// reports whether anything changed, false also where the CA is unknown.
+func (c *Catalog) SetSettings(name string, s issuer.Settings, source *Source) bool {
+	old, ok := c.CAs[name]
+	if !ok {
+		return false
+	}
+	next := *old
+	next.Settings, next.SettingsSource = s, source
+	if equalJSON(old, &next) {
+		return false
+	}
+	c.CAs[name] = &next
+	return true
+}
+
+// RemoveIssuer withdraws a CA: its clients are denied from now on. Floors stay.
+func (c *Catalog) RemoveIssuer(name string) bool {
+	_, ok := c.CAs[name]
+	delete(c.CAs, name)
+	return ok
+}
+
+// HolderOf returns the name of a CA, other than except, that has a certificate
+// with this subject and key; "" where none has.
+func (c *Catalog) HolderOf(cert *issuer.Certificate, except string) string {
+	for _, name := range slices.Sorted(maps.Keys(c.CAs)) {
+		if name == except || !sameSubject(c.CAs[name], cert.Name) {
+			continue
+		}
+		for _, have := range c.CAs[name].Certificates {
+			if have.Key == cert.Key.String() {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+func equalJSON(a, b any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && string(x) == string(y)
+}

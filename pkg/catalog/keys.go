@@ -1,0 +1,49 @@
+package catalog
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/crlgate/crlgate/pkg/serialset"
+)
+
+// Keys of the cache bucket. Every one is built here.
+const (
+	Key           = "catalog.json" // the catalog
+	SetPrefix     = "sets/"
+	ReportPrefix  = "reports/"
+	maxEscapedKey = 600 // octets; S3 keys have 1,024 at most
+)
+
+// CRLName is the name of the CRL uploaded under a key: the key with every
+// octet escaped that is not a letter, a digit, a dot or a hyphen ("_" and two
+// hex digits). Very long ones are cut and end in a hash.
+func CRLName(uploadKey string) string {
+	var b strings.Builder
+	for _, c := range []byte(uploadKey) {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "_%02x", c)
+		}
+	}
+	name := b.String()
+	if len(name) > maxEscapedKey {
+		sum := sha256.Sum256([]byte(uploadKey))
+		name = name[:maxEscapedKey-34] + "_." + hex.EncodeToString(sum[:16])
+	}
+	return name
+}
+
+// SetKey is where a set lies; it is named by its content.
+func SetKey(crlName string, digest serialset.Digest) string {
+	return SetPrefix + crlName + "/" + digest.String() + ".cache"
+}
+
+// JSONKey is where the same CRL lies as JSON, for readers in other languages.
+func JSONKey(crlName string) string { return SetPrefix + crlName + ".cache.json" }
+
+// ReportKey is where the report on the last upload under a key lies.
+func ReportKey(uploadKey string) string { return ReportPrefix + uploadKey + ".json" }

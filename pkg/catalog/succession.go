@@ -1,0 +1,95 @@
+package catalog
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Code names the outcome of [Catalog.Admit].
+type Code string
+
+// Outcomes. The zero value is none of them.
+const (
+	Succeeds Code = "accepted"  // the CRL enters
+	Same     Code = "unchanged" // these bytes are in force already
+
+	NumberTooLow       Code = "number_too_low"        // CRL number below the line's floor
+	NumberReused       Code = "number_reused"         // equal CRL number, other content
+	ThisUpdateWentBack Code = "this_update_went_back" // thisUpdate before the line's floor
+	Expired            Code = "expired"               // past nextUpdate, and nothing serves that it would replace
+)
+
+// Admit decides whether a CRL may enter under the CA, and says why not in
+// words. It changes nothing. A CRL succeeds only within its line, where the
+// CRL number never goes down and thisUpdate never goes back. The floor, which
+// outlives the CRLs, decides; so nothing old comes back after a rebuild.
+func (c *Catalog) Admit(ca string, l *CRL, now time.Time) (Code, string) {
+	serving := c.serving(ca, l.Line)
+	if serving != nil && serving.Content == l.Content {
+		return Same, fmt.Sprintf("CRL number %s is in force already", l.Number)
+	}
+	if floor := c.Floors[l.Line]; floor != nil {
+		if code, why := floor.refuses(l); code != "" {
+			return code, why
+		}
+	}
+	if now.After(l.NextUpdate) && serving == nil {
+		return Expired, fmt.Sprintf("its nextUpdate %s is past, and no older CRL of its line is in force that it would replace; upload a current CRL", stamp(l.NextUpdate))
+	}
+	return Succeeds, ""
+}
+
+func (f *Floor) refuses(l *CRL) (Code, string) {
+	switch cmp := l.Number.Int().Cmp(f.Number.Int()); {
+	case cmp < 0:
+		return NumberTooLow, fmt.Sprintf("its CRL number %s is lower than %s, which was accepted before: an older CRL must not undo newer revocations (RFC 5280 §5.2.3)", l.Number, f.Number)
+	case cmp == 0 && l.Content != f.Content:
+		return NumberReused, fmt.Sprintf("its CRL number %s was accepted before with other content: the CA must give every CRL a number of its own (RFC 5280 §5.2.3)", l.Number)
+	case l.ThisUpdate.Before(f.ThisUpdate):
+		return ThisUpdateWentBack, fmt.Sprintf("its thisUpdate %s lies before %s, that of CRL number %s, which was accepted before", stamp(l.ThisUpdate), stamp(f.ThisUpdate), f.Number)
+	}
+	return "", ""
+}
+
+// serving returns the CRL of the line that is in force, or nil.
+func (c *Catalog) serving(ca, line string) *CRL {
+	entry := c.CAs[ca]
+	if entry == nil {
+		return nil
+	}
+	for _, l := range entry.CRLs {
+		if l.Line == line {
+			return l
+		}
+	}
+	return nil
+}
+
+// Publish enters a CRL that [Catalog.Admit] let in, in place of the one before
+// it in its line, and raises the line's floor.
+func (c *Catalog) Publish(ca string, l *CRL) {
+	entry := c.CAs[ca]
+	entry.CRLs = slices.DeleteFunc(entry.CRLs, func(old *CRL) bool { return old.Line == l.Line })
+	entry.CRLs = append(entry.CRLs, l)
+	slices.SortFunc(entry.CRLs, func(a, b *CRL) int {
+		return strings.Compare(a.Name+"\x00"+a.Line, b.Name+"\x00"+b.Line)
+	})
+	c.Floors[l.Line] = &Floor{CA: ca, Number: l.Number, ThisUpdate: l.ThisUpdate, Content: l.Content}
+}
+
+// Find returns the CRLs in force that were read from an upload key, by CA.
+func (c *Catalog) Find(uploadKey string) map[string][]*CRL {
+	found := map[string][]*CRL{}
+	for name, ca := range c.CAs {
+		for _, l := range ca.CRLs {
+			if l.Source.Key == uploadKey {
+				found[name] = append(found[name], l)
+			}
+		}
+	}
+	return found
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
