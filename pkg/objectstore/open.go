@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"time"
@@ -24,9 +25,12 @@ const (
 	// begin, and how long a body may then stand still.
 	DefaultAttemptTimeout = 5 * time.Second
 
-	// maxBackoff bounds the pause between attempts; the SDK's default of 20 s
-	// is longer than API Gateway waits for an authorizer.
-	maxBackoff = 1 * time.Second
+	// firstBackoff and maxBackoff bound the pause between attempts. The SDK's
+	// default is up to 2 s after the first and up to 20 s in the end: the first is
+	// much for a connection that turned out dead, the second more than API Gateway
+	// waits for an authorizer.
+	firstBackoff = 50 * time.Millisecond
+	maxBackoff   = 1 * time.Second
 	// dialTimeout bounds connecting, within the attempt's own bound.
 	dialTimeout = 2 * time.Second
 	// idleTimeout is how long a connection is kept for the next request. It is
@@ -136,7 +140,9 @@ func (s *settings) load() []func(*config.LoadOptions) error {
 func newRetryer(maxAttempts int) aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = maxAttempts
-		o.MaxBackoff = maxBackoff
+		o.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) {
+			return backoff(attempt), nil
+		})
 		o.Retryables = append(o.Retryables, retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
 			if errors.Is(err, io.ErrUnexpectedEOF) {
 				return aws.TrueTernary
@@ -144,6 +150,17 @@ func newRetryer(maxAttempts int) aws.Retryer {
 			return aws.UnknownTernary
 		}))
 	})
+}
+
+// backoff is the pause after that many failed attempts: doubled each time, and
+// half of it at random, so that clients that failed together do not come back
+// together.
+func backoff(attempt int) time.Duration {
+	pause := maxBackoff
+	if doublings := max(attempt, 1) - 1; doublings < 5 { // 50 ms << 5 is past maxBackoff
+		pause = firstBackoff << doublings
+	}
+	return pause/2 + rand.N(pause/2)
 }
 
 // httpClient is the SDK's client (which knows S3's redirects without a

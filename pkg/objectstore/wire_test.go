@@ -79,7 +79,7 @@ func isolate(t *testing.T) {
 		"AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_EC2_METADATA_DISABLED": "true",
 		"AWS_PROFILE": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_S3": "",
 		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "AWS_CA_BUNDLE": "",
-		"AWS_MAX_ATTEMPTS": "", "AWS_RETRY_MODE": "", "NO_PROXY": "127.0.0.1",
+		"AWS_MAX_ATTEMPTS": "", "AWS_RETRY_MODE": "", "NO_PROXY": "127.0.0.1,localhost",
 	} {
 		t.Setenv(name, value)
 	}
