@@ -1,12 +1,3 @@
-// Package s3local is a real S3 server on this machine: versitygw, linked into
-// this program, over a folder, on 127.0.0.1. It verifies signatures, knows
-// conditional requests, versions, ranges and multipart uploads, and reports
-// changes as S3 event notifications.
-//
-// Only the crlgate binary may import it, because versitygw is large. It allows
-// one server a process and changes the process's working directory, so it runs
-// as a child process: see [Main] for the child and package s3proc for the
-// parent.
 package s3local
 
 import (

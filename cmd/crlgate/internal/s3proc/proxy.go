@@ -216,7 +216,11 @@ func (p *Proxy) answered(r *Request, status int) {
 // serve answers one request.
 func (p *Proxy) serve(forward http.Handler, w http.ResponseWriter, r *http.Request) {
 	req, fault := p.record(r)
-	w = &statusWriter{ResponseWriter: w, answered: func(status int) { p.answered(req, status) }}
+	w = &statusWriter{
+		ResponseWriter: w,
+		answered:       func(status int) { p.answered(req, status) },
+		flush:          fault != nil && fault.cut,
+	}
 	if fault == nil {
 		forward.ServeHTTP(w, r)
 		return
@@ -265,6 +269,7 @@ func (p *Proxy) wait(ctx context.Context, fault *Fault) error {
 type statusWriter struct {
 	http.ResponseWriter
 	answered func(status int)
+	flush    bool // send the header at once: the connection may break next
 }
 
 func (w *statusWriter) WriteHeader(status int) {
@@ -272,6 +277,9 @@ func (w *statusWriter) WriteHeader(status int) {
 		w.answered(status)
 	}
 	w.ResponseWriter.WriteHeader(status)
+	if w.flush {
+		_ = http.NewResponseController(w.ResponseWriter).Flush() // a write would fail too
+	}
 }
 
 func (w *statusWriter) Write(b []byte) (int, error) {

@@ -128,7 +128,10 @@ func (s *Server) start(ctx context.Context, port int) error {
 	if err != nil {
 		return fmt.Errorf("starting the local S3 server on %s: %w", s.opts.DataDir, err)
 	}
-	s.child, s.Endpoint = c, c.endpoint
+	s.child = c
+	if s.Endpoint == "" { // written once: others read it without the lock
+		s.Endpoint = c.endpoint
+	}
 	return nil
 }
 

@@ -240,8 +240,9 @@ func TestSecretStaysOffCommandLine(t *testing.T) {
 	}
 }
 
-// The server dies with its parent, even one that is killed, and even while the
-// server itself is paused.
+// The server dies with its parent, even one that is killed. So does a paused
+// server, which cannot see its input end: the kernel sends SIGHUP and SIGCONT to
+// a stopped process group whose last tie to its session is gone.
 func TestParentDeath(t *testing.T) {
 	for name, env := range map[string][]string{"running": nil, "paused": {pauseEnv + "=1"}} {
 		t.Run(name, func(t *testing.T) {
@@ -249,8 +250,6 @@ func TestParentDeath(t *testing.T) {
 			cmd := exec.Command(os.Args[0])
 			cmd.Env = append(append(os.Environ(), parentEnv+"="+dir, serverEnv+"="+testServer), env...)
 			cmd.Stderr = t.Output()
-			// In a session like a shell's: the paused server is continued by
-			// the kernel when its group has no parent left in the session.
 			out, err := cmd.StdoutPipe()
 			if err != nil {
 				t.Fatal(err)
