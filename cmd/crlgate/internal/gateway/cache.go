@@ -81,8 +81,15 @@ type answerCache struct {
 }
 
 type cachedAnswer struct {
-	answer  *answer
-	expires time.Time
+	answer *answer
+	kept   time.Time
+}
+
+// current reports whether the answer may still be used. An age below zero, from a
+// clock that was set back, is not current.
+func (c *answerCache) current(entry cachedAnswer, now time.Time) bool {
+	age := now.Sub(entry.kept)
+	return 0 <= age && age < c.ttl
 }
 
 func newAnswerCache(ttl time.Duration) *answerCache {
@@ -97,7 +104,7 @@ func (c *answerCache) get(identity []string, now time.Time) (*answer, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	entry, ok := c.entries[cacheKey(identity)]
-	if !ok || !now.Before(entry.expires) {
+	if !ok || !c.current(entry, now) {
 		return nil, false
 	}
 	return entry.answer, true
@@ -112,12 +119,12 @@ func (c *answerCache) put(identity []string, a *answer, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.entries) >= maxCachedAnswers {
-		maps.DeleteFunc(c.entries, func(_ string, entry cachedAnswer) bool { return !now.Before(entry.expires) })
+		maps.DeleteFunc(c.entries, func(_ string, entry cachedAnswer) bool { return !c.current(entry, now) })
 	}
 	if len(c.entries) >= maxCachedAnswers {
 		clear(c.entries)
 	}
-	c.entries[cacheKey(identity)] = cachedAnswer{answer: a, expires: now.Add(c.ttl)}
+	c.entries[cacheKey(identity)] = cachedAnswer{answer: a, kept: now}
 }
 
 // cacheKey joins the values so that no two lists share a key.

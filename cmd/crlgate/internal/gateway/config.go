@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/textproto"
 	"strings"
 	"time"
 )
@@ -241,6 +240,3 @@ func isToken(s string) bool {
 	}
 	return true
 }
-
-// canonical is the form in which net/http keeps a header's name.
-func canonical(name string) string { return textproto.CanonicalMIMEHeaderKey(name) }

@@ -28,6 +28,7 @@
 // event is always the configured one. Paths in events are as the client sent
 // them, percent-encoding included. An answer with Condition, NotAction or
 // NotResource is refused with status 500, since these are not evaluated here.
-// After a change of truststore, connections verified under the former one are
-// closed or checked again; what API Gateway does with them is not documented.
+// After a change of truststore, requests over connections verified under the
+// former one are checked against the new; what API Gateway does with such
+// connections is not documented.
 package gateway

@@ -37,7 +37,6 @@ type Gateway struct {
 	mu       sync.Mutex
 	listener net.Listener
 	closed   bool
-	idle     map[net.Conn]struct{}
 }
 
 // New checks the configuration and makes a gateway of it. The error, if any,
@@ -47,7 +46,7 @@ func New(cfg Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{cfg: cfg, idle: make(map[net.Conn]struct{})}
+	g := &Gateway{cfg: cfg}
 	state, err := newTruststore(&g.cfg, 1, cfg.Truststore)
 	if err != nil {
 		return nil, err
@@ -65,7 +64,6 @@ func New(cfg Config) (*Gateway, error) {
 		// Well above MaxHeaderBytes, so that most requests over that limit get
 		// API Gateway's refusal and not net/http's.
 		MaxHeaderBytes: 8 * MaxHeaderBytes,
-		ConnState:      g.trackIdle,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, c)
 		},
@@ -176,23 +174,5 @@ func (g *Gateway) waitForInvocations(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("an invocation of the authorizer is still running: %w", ctx.Err())
-	}
-}
-
-// trackIdle keeps the set of connections without a request under way.
-func (g *Gateway) trackIdle(c net.Conn, state http.ConnState) {
-	g.mu.Lock()
-	stale := false
-	if state == http.StateIdle {
-		stale = generationOf(c) != g.trust.Load().generation
-		if !stale {
-			g.idle[c] = struct{}{}
-		}
-	} else {
-		delete(g.idle, c)
-	}
-	g.mu.Unlock()
-	if stale {
-		_ = c.Close()
 	}
 }

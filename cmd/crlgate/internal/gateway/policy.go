@@ -43,7 +43,7 @@ func parsePolicy(document json.RawMessage, maxResource int) ([]statement, error)
 	var items []json.RawMessage
 	if bytes.HasPrefix(raw, []byte("[")) {
 		if err := json.Unmarshal(raw, &items); err != nil {
-			return nil, fmt.Errorf("Statement: %w", err)
+			return nil, fmt.Errorf("element Statement: %w", err)
 		}
 	} else {
 		items = []json.RawMessage{raw}
@@ -55,7 +55,7 @@ func parsePolicy(document json.RawMessage, maxResource int) ([]statement, error)
 	for i, item := range items {
 		parsed, err := parseStatement(item, maxResource)
 		if err != nil {
-			return nil, fmt.Errorf("Statement %d: %w", i, err)
+			return nil, fmt.Errorf("element Statement %d: %w", i, err)
 		}
 		statements = append(statements, parsed)
 	}
@@ -69,31 +69,31 @@ func parseStatement(raw json.RawMessage, maxResource int) (statement, error) {
 	}
 	for _, element := range []string{"Condition", "NotAction", "NotResource"} {
 		if _, there := fields[element]; there {
-			return statement{}, fmt.Errorf("%s is not evaluated here: use Effect, Action and Resource only", element)
+			return statement{}, fmt.Errorf("element %s is not evaluated here: use Effect, Action and Resource only", element)
 		}
 	}
 	var parsed statement
 	effect, err := text(fields["Effect"])
 	switch {
 	case err != nil:
-		return statement{}, fmt.Errorf("Effect: %w", err)
+		return statement{}, fmt.Errorf("element Effect: %w", err)
 	case effect == "Allow":
 		parsed.allow = true
 	case effect != "Deny":
-		return statement{}, fmt.Errorf("Effect is %q: use Allow or Deny", effect)
+		return statement{}, fmt.Errorf("element Effect is %q: use Allow or Deny", effect)
 	}
 	if parsed.actions, err = texts(fields["Action"]); err != nil {
-		return statement{}, fmt.Errorf("Action: %w", err)
+		return statement{}, fmt.Errorf("element Action: %w", err)
 	}
 	if parsed.resources, err = texts(fields["Resource"]); err != nil {
-		return statement{}, fmt.Errorf("Resource: %w", err)
+		return statement{}, fmt.Errorf("element Resource: %w", err)
 	}
 	for _, resource := range parsed.resources {
 		if length := utf8.RuneCountInString(resource); maxResource > 0 && length > maxResource {
-			return statement{}, fmt.Errorf("Resource has %d characters: at most %d are allowed, use a wildcard", length, maxResource)
+			return statement{}, fmt.Errorf("element Resource has %d characters: at most %d are allowed, use a wildcard", length, maxResource)
 		}
 		if resource != "*" && strings.Count(resource, ":") < arnParts-1 {
-			return statement{}, fmt.Errorf(`Resource %q is no ARN: use "*" or arn:aws:execute-api:…`, resource)
+			return statement{}, fmt.Errorf(`element Resource %q is no ARN: use "*" or arn:aws:execute-api:…`, resource)
 		}
 	}
 	return parsed, nil

@@ -30,10 +30,21 @@ func (g *Gateway) serveRequest(w http.ResponseWriter, r *http.Request) {
 	x.setResponseIDs()
 	defer x.log() // also when the upstream panics
 	if refused := x.authorize(); refused != noRefusal {
+		x.drain()
 		refused.write(x.writer, g.cfg.Form)
 		return
 	}
 	x.forward()
+}
+
+// drain reads a refused request's body, as API Gateway does: a client that is still
+// sending it might otherwise see a reset connection and not the refusal. A client that
+// waits to be told to continue is not, and a body over the limit is not read.
+func (x *exchange) drain() {
+	if x.request.ContentLength > MaxPayloadBytes || x.request.Header.Get("Expect") != "" {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, x.request.Body, MaxPayloadBytes) // the refusal stands either way
 }
 
 func (x *exchange) newRecord() Record {

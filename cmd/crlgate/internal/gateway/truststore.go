@@ -9,9 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
-	"slices"
 	"sync/atomic"
 )
 
@@ -143,33 +141,18 @@ func (g *Gateway) configForClient(hello *tls.ClientHelloInfo) (*tls.Config, erro
 
 // SetTruststore replaces the CAs that clients are verified against. Connections
 // made from now on are verified against the new ones; tickets of earlier sessions
-// no longer resume. Idle connections are closed, and a request that still comes
-// over an earlier connection is refused unless its certificate verifies now.
+// no longer resume. A request that still comes over an earlier connection is
+// answered 403 unless its certificate verifies now, and ends that connection.
 // An error leaves the former truststore in place.
 func (g *Gateway) SetTruststore(certificates []*x509.Certificate) error {
-	idle, err := g.swapTruststore(certificates)
-	if err != nil {
-		return err
-	}
-	for _, c := range idle {
-		_ = c.Close()
-	}
-	return nil
-}
-
-// swapTruststore installs the certificates and returns the connections that were
-// idle at that moment.
-func (g *Gateway) swapTruststore(certificates []*x509.Certificate) ([]net.Conn, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	state, err := newTruststore(&g.cfg, g.trust.Load().generation+1, certificates)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	g.trust.Store(state)
-	idle := slices.Collect(maps.Keys(g.idle))
-	clear(g.idle)
-	return idle, nil
+	return nil
 }
 
 // generationOf returns the generation that verified a connection of the server.
