@@ -14,7 +14,7 @@ const (
 	Key           = "catalog.json" // the catalog
 	SetPrefix     = "sets/"
 	ReportPrefix  = "reports/"
-	maxEscapedKey = 600 // octets; S3 keys have 1,024 at most
+	maxEscapedKey = 200 // octets: well under the 1,024 of an S3 key, and under what file systems allow in one name
 )
 
 // CRLName is the name of the CRL uploaded under a key: the key with every

@@ -93,3 +93,36 @@ func (c *Catalog) Find(uploadKey string) map[string][]*CRL {
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// Serves reports whether a CRL of the line is in force under the CA.
+func (c *Catalog) Serves(ca, line string) bool { return c.serving(ca, line) != nil }
+
+// Has reports whether a CRL in force was read from this version of an upload.
+func (c *Catalog) Has(uploadKey, etag string) bool {
+	for _, ca := range c.CAs {
+		for _, l := range ca.CRLs {
+			if l.Source.Key == uploadKey && l.Source.ETag == etag {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// MoveSource notes that the content in force now lies in another upload, or in
+// another version of it. The set stays. It reports whether anything changed.
+func (c *Catalog) MoveSource(ca string, l *CRL) bool {
+	serving := c.serving(ca, l.Line)
+	if serving == nil || serving.Source.Key != l.Source.Key || serving.Source == l.Source {
+		return false
+	}
+	moved := *serving
+	moved.Source = l.Source
+	entry := c.CAs[ca]
+	for i, old := range entry.CRLs {
+		if old == serving {
+			entry.CRLs[i] = &moved
+		}
+	}
+	return true
+}

@@ -1,0 +1,219 @@
+package preprocess
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/crlgate/crlgate/pkg/catalog"
+	"github.com/crlgate/crlgate/pkg/crl"
+	"github.com/crlgate/crlgate/pkg/issuer"
+	"github.com/crlgate/crlgate/pkg/serialset"
+)
+
+// Skew is how far in the future a CRL's thisUpdate may lie, for clocks that
+// disagree.
+const Skew = 5 * time.Minute
+
+// Code names the outcome of an upload. The codes of packages crl, issuer and
+// catalog are outcomes too; docs/codes.md lists them all.
+type Code string
+
+// Codes of this package.
+const (
+	Accepted            Code = "accepted"
+	Unchanged           Code = "unchanged"             // in force already
+	Deleted             Code = "deleted"               // the upload is gone; what it brought goes on serving
+	Ignored             Code = "ignored"               // neither an issuer, nor settings, nor a CRL
+	IssuerUnknown       Code = "issuer_unknown"        // pending: no CA of the CRL's issuer name
+	SignerUnknown       Code = "signer_unknown"        // pending: signed by a key that the CA's file lacks
+	SignatureInvalid    Code = "signature_invalid"     // refused
+	SignerNotAuthorized Code = "signer_not_authorized" // refused: the key may not sign CRLs
+	NotYetValid         Code = "not_yet_valid"         // pending: thisUpdate in the future
+	Expired             Code = "expired"               // pending: past nextUpdate with nothing in force to replace
+	NextUpdateMissing   Code = "next_update_missing"   // refused (RFC 5280 §5.1.2.5)
+	DatesConflict       Code = "dates_conflict"        // refused: nextUpdate before thisUpdate
+	DeltaUnsupported    Code = "delta_unsupported"     // refused: delta CRLs are not yet read
+	IndirectUnsupported Code = "indirect_unsupported"  // refused: indirect CRLs are not yet read
+	AttributeCertsOnly  Code = "attribute_certs_only"  // refused: speaks of no client certificate
+)
+
+// Refusal says why an upload is not accepted.
+type Refusal struct {
+	Code   Code
+	Detail string
+	// Pending: an issuer, another CRL or time may cure it, and it will be
+	// looked at again then.
+	Pending bool
+}
+
+// Error returns the detail and the code.
+func (r *Refusal) Error() string { return fmt.Sprintf("%s (%s)", r.Detail, r.Code) }
+
+func refused(code Code, format string, args ...any) error {
+	return &Refusal{Code: code, Detail: fmt.Sprintf(format, args...)}
+}
+
+func pending(code Code, format string, args ...any) error {
+	return &Refusal{Code: code, Detail: fmt.Sprintf(format, args...), Pending: true}
+}
+
+// asRefusal turns the refusals of the packages below into one type; nil for
+// any other error, which then is no word on the upload.
+func asRefusal(err error) *Refusal {
+	var own *Refusal
+	var bytes *crl.Error
+	var cert *issuer.Refusal
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &bytes):
+		return &Refusal{Code: Code(bytes.Code), Detail: bytes.Error()}
+	case errors.As(err, &cert):
+		return &Refusal{Code: Code(cert.Code), Detail: cert.Error()}
+	}
+	return nil
+}
+
+// Candidate is a CRL that was read, checked for form and flattened, and whose
+// signature has not been looked at.
+type Candidate struct {
+	List   *crl.List
+	Image  *serialset.Image
+	Issuer issuer.Name
+}
+
+// ReadCRL reads one CRL to the end and flattens it. An error is a *[Refusal],
+// or the source's.
+func ReadCRL(r io.Reader, opts crl.Options) (*Candidate, error) {
+	var b serialset.Builder
+	var reasons []uint8
+	list, err := crl.Read(r, opts, func(batch *crl.Batch) error {
+		reasons = reasons[:0]
+		for _, reason := range batch.Reasons {
+			reasons = append(reasons, uint8(reason))
+		}
+		return b.Append(batch.Width, batch.Serials, batch.Dates, reasons)
+	})
+	if err != nil {
+		if r := asRefusal(err); r != nil {
+			return nil, r
+		}
+		return nil, err
+	}
+	name, err := issuer.ParseName(list.Issuer)
+	if err != nil {
+		return nil, refused(Code(crl.Malformed), "issuer: %v", err)
+	}
+	if err := supported(list); err != nil {
+		return nil, err
+	}
+	img, err := b.Finish()
+	if err != nil {
+		return nil, err
+	}
+	return &Candidate{List: list, Image: img, Issuer: name}, nil
+}
+
+// supported refuses by name what is understood and cannot be used.
+func supported(l *crl.List) error {
+	switch {
+	case l.Delta():
+		return refused(DeltaUnsupported, "it is a delta CRL, which this version does not apply; upload complete CRLs")
+	case l.Indirect || l.IDP != nil && l.IDP.Indirect:
+		return refused(IndirectUnsupported, "it is an indirect CRL, which this version does not read; upload a CRL that the certificates' own CA issues")
+	case l.IDP != nil && l.IDP.OnlyAttributeCerts:
+		return refused(AttributeCertsOnly, "it speaks of attribute certificates only, which are no client certificates")
+	case l.NextUpdate.IsZero():
+		return refused(NextUpdateMissing, "it has no nextUpdate, so nobody could tell when it is out of date (RFC 5280 §5.1.2.5)")
+	case l.NextUpdate.Before(l.ThisUpdate):
+		return refused(DatesConflict, "its nextUpdate %s lies before its thisUpdate %s", stamp(l.NextUpdate), stamp(l.ThisUpdate))
+	}
+	return nil
+}
+
+// Verified is a CRL whose signature verifies under a key of a CA that may sign
+// CRLs.
+type Verified struct {
+	*Candidate
+	CA     *issuer.CA
+	Signer *issuer.Certificate
+	Scope  catalog.Scope
+	Line   string
+}
+
+// Verify finds the CA that issued the CRL and checks the signature and
+// thisUpdate. The error is a *[Refusal].
+func (c *Candidate) Verify(cas []*issuer.CA, now time.Time) (*Verified, error) {
+	ca, signer, err := c.signedBy(cas)
+	if err != nil {
+		return nil, err
+	}
+	l := c.List
+	if l.ThisUpdate.After(now.Add(Skew)) {
+		return nil, pending(NotYetValid, "its thisUpdate %s lies in the future; it is looked at again then. If that is wrong, check the CA's clock", stamp(l.ThisUpdate))
+	}
+	scope, err := catalog.NewScope(l.IDP, c.Issuer)
+	if err != nil {
+		return nil, refused(Code(crl.IDPMalformed), "%v", err)
+	}
+	v := &Verified{Candidate: c, CA: ca, Signer: signer, Scope: scope}
+	v.Line = catalog.Line(c.Issuer, signer.Key, v.kind(), scope)
+	return v, nil
+}
+
+func (c *Candidate) signedBy(cas []*issuer.CA) (*issuer.CA, *issuer.Certificate, error) {
+	subject := issuer.Display(c.List.Issuer)
+	var worst error
+	var named string
+	for _, ca := range cas {
+		if ca.Subject != c.Issuer {
+			continue
+		}
+		named = ca.Name
+		signer, err := ca.Signer(c.List)
+		switch {
+		case err == nil:
+			return ca, signer, nil
+		case errors.Is(err, issuer.ErrSignatureInvalid), errors.Is(err, issuer.ErrSignerNotAuthorized), worst == nil:
+			worst = err
+		}
+	}
+	switch {
+	case worst == nil:
+		return nil, nil, pending(IssuerUnknown, "no CA is known whose name is %s; upload its certificate as issuers/<name>.pem, and this CRL will count", subject)
+	case errors.Is(worst, issuer.ErrSignerUnknown):
+		return nil, nil, pending(SignerUnknown, "it bears the name of CA %s and is signed by a key that none of that CA's certificates has (key identifier %x); if the key is the CA's, add its certificate to issuers/%s.pem. If it is not, this CRL is forged", named, c.List.AuthorityKeyID, named)
+	case errors.Is(worst, issuer.ErrSignatureInvalid):
+		return nil, nil, refused(SignatureInvalid, "its signature does not verify under the key of CA %s that it names: it was forged, or damaged on its way", named)
+	case errors.Is(worst, issuer.ErrSignerNotAuthorized):
+		return nil, nil, refused(SignerNotAuthorized, "it is signed by a key of CA %s whose certificate may not sign CRLs (keyUsage without cRLSign, RFC 5280 §4.2.1.3)", named)
+	}
+	if r := asRefusal(worst); r != nil {
+		return nil, nil, r
+	}
+	return nil, nil, worst
+}
+
+func (c *Candidate) kind() string {
+	if c.List.Delta() {
+		return catalog.Delta
+	}
+	return catalog.Complete
+}
+
+// Record returns the catalog's record of the CRL, uploaded as source.
+func (v *Verified) Record(source catalog.Source, now time.Time) *catalog.CRL {
+	name := catalog.CRLName(source.Key)
+	digest := v.Image.Digest()
+	l := v.List
+	return &catalog.CRL{
+		Name: name, Source: source, Line: v.Line, Key: v.Signer.Key.String(), Kind: v.kind(), Number: catalog.NewNumber(l.Number),
+		Content: l.ContentID(), ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate, Scope: v.Scope, Entries: v.Image.Len(),
+		Set:      catalog.Set{Key: catalog.SetKey(name, digest), Size: v.Image.Size(), Head: v.Image.HeadSize(), SHA256: digest.String()},
+		Accepted: now.UTC().Truncate(time.Second),
+	}
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -1,0 +1,288 @@
+package preprocess
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/crlgate/crlgate/pkg/catalog"
+	"github.com/crlgate/crlgate/pkg/crl"
+	"github.com/crlgate/crlgate/pkg/issuer"
+	"github.com/crlgate/crlgate/pkg/objectstore"
+)
+
+// syncCRL looks at the upload under a key and, if it is news, takes it through
+// the write path: stream, check, flatten, publish, report. It reports whether
+// the CRL entered the catalog.
+func (p *Preprocessor) syncCRL(ctx context.Context, key string, now time.Time) (entered bool, err error) {
+	cat, _, err := p.loadCatalog(ctx)
+	if err != nil {
+		return false, err
+	}
+	old, err := ReadReport(ctx, p.cache, key)
+	if err != nil {
+		return false, err
+	}
+	opts := objectstore.GetOptions{}
+	if etag := settled(cat, old, key, now); etag != "" {
+		opts.IfNoneMatch = objectstore.Version(etag)
+	}
+	body, err := p.uploads.Get(ctx, key, opts)
+	switch {
+	case errors.Is(err, objectstore.ErrNotModified):
+		return false, nil // an event came twice, or late
+	case errors.Is(err, objectstore.ErrNotFound):
+		return false, p.deleted(ctx, cat, old, key, now)
+	case err != nil:
+		return false, err
+	}
+	source := catalog.Source{Key: key, ETag: string(body.Object.Version), VersionID: body.Object.VersionID}
+	p.log.Info("reading CRL", "crl", key, "etag", source.ETag, "bytes", body.Object.Size)
+	r := &Report{Key: key, ETag: source.ETag, VersionID: source.VersionID, Kind: KindCRL, At: now}
+	candidate, err := p.readBody(body)
+	if err == nil {
+		r.describe(candidate.List, candidate.Image.Len())
+		entered, err = p.publishCRL(ctx, candidate, source, r, now)
+	}
+	if refusal := asRefusal(err); refusal != nil {
+		r.refuse(refusal)
+	} else if err != nil {
+		return false, fmt.Errorf("CRL %s: %w", key, err)
+	}
+	return entered, p.reportCRL(ctx, r, now)
+}
+
+// readBody reads the upload, pinned to the version that the GET returned, and
+// closes it.
+func (p *Preprocessor) readBody(body *objectstore.Reader) (*Candidate, error) {
+	defer body.Close()
+	if limit := p.config.MaxCRLBytes; limit > 0 && body.Object.Size > limit {
+		return nil, refused(Code(crl.TooLarge), "it has %d bytes, more than the %d allowed; raise MAX_CRL_BYTES if it is meant to be so large", body.Object.Size, limit)
+	}
+	return ReadCRL(body, p.config.crlOptions())
+}
+
+func (r *Report) describe(l *crl.List, entries int) {
+	if l.Number != nil {
+		r.Number = l.Number.String()
+	}
+	this := l.ThisUpdate
+	r.ThisUpdate, r.Entries = &this, &entries
+	if !l.NextUpdate.IsZero() {
+		next := l.NextUpdate
+		r.NextUpdate = &next
+	}
+}
+
+// settled returns the ETag of the upload that needs no second look; "" where
+// any upload does.
+func settled(cat *catalog.Catalog, old *Report, key string, now time.Time) string {
+	for _, crls := range cat.Find(key) {
+		for _, l := range crls {
+			if old != nil && old.ETag == l.Source.ETag {
+				return l.Source.ETag
+			}
+		}
+	}
+	if old == nil || old.Kind != KindCRL {
+		return ""
+	}
+	switch old.Outcome {
+	case OutcomeRefused:
+		return old.ETag
+	case OutcomePending:
+		if !old.curable(cat, now) {
+			return old.ETag
+		}
+	case OutcomeAccepted:
+		// Accepted once and no longer in force under this key: succeeded by
+		// another, unless its CA went away and may have come back.
+		if f := cat.Floors[old.Line]; f != nil && old.Number != f.Number.String() {
+			return old.ETag
+		}
+	}
+	return ""
+}
+
+// curable reports whether what a pending CRL waits for may have come.
+func (r *Report) curable(cat *catalog.Catalog, now time.Time) bool {
+	_, state, err := issuers(cat)
+	if err != nil || state != r.Issuers {
+		return true
+	}
+	switch r.Code {
+	case NotYetValid:
+		return r.ThisUpdate == nil || !r.ThisUpdate.After(now.Add(Skew))
+	case Expired:
+		return cat.Serves(r.CA, r.Line)
+	}
+	return false
+}
+
+// publishCRL verifies a candidate, writes its set and enters it in the catalog.
+func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, source catalog.Source, r *Report, now time.Time) (entered bool, err error) {
+	written := ""
+	var record *catalog.CRL
+	_, err = p.change(ctx, now, func(cat *catalog.Catalog) (bool, error) {
+		entered = false
+		cas, state, err := issuers(cat)
+		if err != nil {
+			return false, err
+		}
+		r.Issuers = state
+		v, err := candidate.Verify(cas, now)
+		if err != nil {
+			return false, err
+		}
+		record = v.Record(source, now)
+		r.CA, r.Line = v.CA.Name, v.Line
+		switch code, why := cat.Admit(v.CA.Name, record, now); code {
+		case catalog.Succeeds:
+		case catalog.Same:
+			r.accept(Unchanged, why)
+			return cat.MoveSource(v.CA.Name, record), nil
+		case catalog.Expired:
+			return false, pending(Expired, "%s", why)
+		default:
+			return false, refused(Code(code), "%s", why)
+		}
+		if written != record.Set.Key {
+			if err := p.putSet(ctx, candidate, record); err != nil {
+				return false, err
+			}
+			written = record.Set.Key
+		}
+		cat.Publish(v.CA.Name, record)
+		r.accept(Accepted, fmt.Sprintf("CRL number %s of CA %s is in force, with %d entries, until %s", record.Number, v.CA.Name, record.Entries, stamp(record.NextUpdate)))
+		entered = true
+		return true, nil
+	})
+	if err != nil {
+		return false, err
+	}
+	if entered {
+		p.metrics.CRLAccepted(r.CA, record.Name, record.Entries, record.NextUpdate.Sub(now))
+		if p.config.CacheJSON {
+			return true, p.putJSON(ctx, candidate, record)
+		}
+	}
+	return entered, nil
+}
+
+// putSet writes the set, before any catalog points to it. It is named by its
+// content, so one that is there already is the same.
+func (p *Preprocessor) putSet(ctx context.Context, c *Candidate, record *catalog.CRL) error {
+	_, err := p.cache.Put(ctx, record.Set.Key, c.Image.Reader(), objectstore.PutOptions{IfNoneMatch: true, ContentType: "application/octet-stream"})
+	if errors.Is(err, objectstore.ErrPreconditionFailed) {
+		return nil
+	}
+	return err
+}
+
+// MaxJSONEntries is the most entries that are published as JSON.
+const MaxJSONEntries = 1_000_000
+
+// putJSON publishes the set as JSON, for readers in other languages.
+func (p *Preprocessor) putJSON(ctx context.Context, c *Candidate, record *catalog.CRL) error {
+	if c.Image.Len() > MaxJSONEntries {
+		p.log.Warn("not published as JSON: too many entries", "crl", record.Source.Key, "entries", c.Image.Len())
+		return nil
+	}
+	out := struct {
+		CRL        string    `json:"crl"`
+		Issuer     string    `json:"issuer"`
+		Number     string    `json:"crl_number"`
+		ThisUpdate time.Time `json:"this_update"`
+		NextUpdate time.Time `json:"next_update"`
+		Serials    []string  `json:"serials"`
+	}{record.Source.Key, issuer.Display(c.List.Issuer), record.Number.String(), record.ThisUpdate, record.NextUpdate, make([]string, 0, c.Image.Len())}
+	for e := range c.Image.Set().All() {
+		out.Serials = append(out.Serials, issuer.Serial(minimal(e.Serial)).String())
+	}
+	data, err := json.Marshal(out)
+	if err != nil {
+		return err
+	}
+	_, err = p.cache.Put(ctx, catalog.JSONKey(record.Name), bytes.NewReader(append(data, '\n')), objectstore.PutOptions{ContentType: "application/json"})
+	return err
+}
+
+// minimal drops the octets that sign extension added.
+func minimal(b []byte) []byte {
+	for len(b) > 1 && (b[0] == 0 && b[1] < 0x80 || b[0] == 0xff && b[1] >= 0x80) {
+		b = b[1:]
+	}
+	return b
+}
+
+// deleted reports that an upload is gone. What it brought goes on serving.
+func (p *Preprocessor) deleted(ctx context.Context, cat *catalog.Catalog, old *Report, key string, now time.Time) error {
+	if old == nil || old.Outcome == OutcomeDeleted {
+		return nil
+	}
+	r := &Report{Key: key, Kind: KindCRL, Outcome: OutcomeDeleted, Code: Deleted, At: now, Detail: "the upload is gone; no CRL of it is in force"}
+	for ca, crls := range cat.Find(key) {
+		l := crls[0]
+		this, next, entries := l.ThisUpdate, l.NextUpdate, l.Entries
+		r.CA, r.Number, r.ThisUpdate, r.NextUpdate, r.Entries, r.Line = ca, l.Number.String(), &this, &next, &entries, l.Line
+		r.Detail = fmt.Sprintf("the upload is gone; CRL number %s of CA %s goes on serving until its nextUpdate %s", l.Number, ca, stamp(l.NextUpdate))
+	}
+	return p.reportCRL(ctx, r, now)
+}
+
+// reportCRL logs, counts and writes what became of a CRL.
+func (p *Preprocessor) reportCRL(ctx context.Context, r *Report, now time.Time) error {
+	attrs := []any{"crl", r.Key, "ca", r.CA, "outcome", r.Outcome, "code", r.Code, "crl_number", r.Number, "etag", r.ETag, "detail", r.Detail}
+	switch r.Outcome {
+	case OutcomeRefused:
+		p.metrics.CRLRejected(string(r.Code))
+		p.log.Warn("CRL refused", attrs...)
+	case OutcomePending:
+		p.metrics.CRLPending(string(r.Code))
+		p.log.Warn("CRL pending", attrs...)
+	default:
+		p.log.Info("CRL "+string(r.Outcome), attrs...)
+	}
+	return p.report(ctx, r)
+}
+
+// reconcileCRLs looks at every CRL upload. It reports whether any entered.
+func (p *Preprocessor) reconcileCRLs(ctx context.Context, now time.Time) (entered bool, err error) {
+	cat, _, err := p.loadCatalog(ctx)
+	if err != nil {
+		return false, err
+	}
+	var errs []error
+	present := map[string]bool{}
+	for _, prefix := range p.config.CRLPrefixes {
+		for object, err := range p.uploads.List(ctx, prefix) {
+			if err != nil {
+				return entered, errors.Join(append(errs, err)...)
+			}
+			if kind, _ := p.config.class(object.Key); kind != KindCRL || present[object.Key] {
+				continue
+			}
+			present[object.Key] = true
+			if cat.Has(object.Key, string(object.Version)) {
+				continue // in force: nothing to read
+			}
+			in, err := p.syncCRL(ctx, object.Key, now)
+			entered = entered || in
+			errs = append(errs, err)
+		}
+	}
+	// CRLs in force whose upload is gone: say so, once.
+	for _, ca := range cat.CAs {
+		for _, l := range ca.CRLs {
+			if present[l.Source.Key] {
+				continue
+			}
+			_, err := p.syncCRL(ctx, l.Source.Key, now)
+			errs = append(errs, err)
+		}
+	}
+	return entered, errors.Join(errs...)
+}

@@ -1,0 +1,165 @@
+// Package preprocess is the write path: it moves the catalog in the cache
+// bucket toward what lies in the upload bucket.
+//
+// [Preprocessor.Handle] takes an S3 event, or the timer's request. For each
+// changed key it reads what the bucket holds now: an issuers file, settings, or
+// a CRL. A CRL is streamed, checked, flattened, published and reported on; the
+// set goes first and the catalog last, with If-Match on the catalog that was
+// read, so that a reader sees the old CRL or the new one and never half of
+// either.
+//
+// [ReadCRL] and [Candidate.Verify] are the same checks without buckets.
+package preprocess
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"time"
+
+	"github.com/crlgate/crlgate/pkg/crl"
+	"github.com/crlgate/crlgate/pkg/issuer"
+	"github.com/crlgate/crlgate/pkg/objectstore"
+)
+
+// Reads is what is needed of a bucket to read small objects whole.
+type Reads interface {
+	ReadAll(ctx context.Context, key string, maxBytes int64, opts objectstore.GetOptions) ([]byte, objectstore.Object, error)
+}
+
+// Uploads is the upload bucket, which is only read.
+type Uploads interface {
+	Reads
+	Get(ctx context.Context, key string, opts objectstore.GetOptions) (*objectstore.Reader, error)
+	List(ctx context.Context, prefix string) iter.Seq2[objectstore.Object, error]
+}
+
+// Cache is the cache bucket.
+type Cache interface {
+	Reads
+	Put(ctx context.Context, key string, body io.ReadSeeker, opts objectstore.PutOptions) (objectstore.Version, error)
+}
+
+// Metrics is told what happens; see package telemetry.
+type Metrics interface {
+	CRLAccepted(ca, crl string, entries int, untilNextUpdate time.Duration)
+	CRLRejected(code string)
+	CRLPending(code string)
+	IssuersChanged(ca string)
+}
+
+// Config is what the preprocessor may and must do.
+type Config struct {
+	UploadBucket string
+	IssuerPrefix string   // "issuers/"
+	CRLPrefixes  []string // "crls/", "crl/"
+	MaxCRLBytes  int64
+	AllowSHA1    bool
+	Pinned       []issuer.Fingerprint
+	CacheJSON    bool
+}
+
+func (c *Config) policy() issuer.Policy {
+	return issuer.Policy{AllowSHA1: c.AllowSHA1, Pinned: c.Pinned}
+}
+
+func (c *Config) crlOptions() crl.Options {
+	return crl.Options{MaxBytes: c.MaxCRLBytes, AllowSHA1: c.AllowSHA1}
+}
+
+// Preprocessor is the write path over two buckets. Several may run at once,
+// also in different processes.
+type Preprocessor struct {
+	uploads Uploads
+	cache   Cache
+	config  Config
+	log     *slog.Logger
+	metrics Metrics
+}
+
+// New returns a preprocessor. metrics may be nil.
+func New(uploads Uploads, cache Cache, config Config, log *slog.Logger, metrics Metrics) *Preprocessor {
+	if metrics == nil {
+		metrics = noMetrics{}
+	}
+	return &Preprocessor{uploads: uploads, cache: cache, config: config, log: log, metrics: metrics}
+}
+
+type noMetrics struct{}
+
+func (noMetrics) CRLAccepted(string, string, int, time.Duration) {}
+func (noMetrics) CRLRejected(string)                             {}
+func (noMetrics) CRLPending(string)                              {}
+func (noMetrics) IssuersChanged(string)                          {}
+
+// Handle does what an invocation's payload asks for. Permanent faults of
+// uploads are reported and are no error; an error means that something could
+// not be done now and is worth another try of the whole payload, which does no
+// harm to what was done already.
+func (p *Preprocessor) Handle(ctx context.Context, payload []byte, now time.Time) error {
+	request, err := ParseEvent(payload, p.config.UploadBucket)
+	if err != nil {
+		return err
+	}
+	switch {
+	case request.Test:
+		p.log.Info("S3 test event: notifications are wired")
+		return nil
+	case request.Reconcile:
+		return p.Reconcile(ctx, now)
+	}
+	return p.Changed(ctx, request.Keys, now)
+}
+
+// Changed brings the catalog up to date with these keys of the upload bucket.
+func (p *Preprocessor) Changed(ctx context.Context, keys []string, now time.Time) error {
+	var errs []error
+	cas := map[string]bool{} // issuers and settings touched, each CA once
+	var crls []string
+	for _, key := range keys {
+		switch kind, ca := p.config.class(key); kind {
+		case KindIssuer, KindSettings:
+			cas[ca] = true
+		case KindCRL:
+			crls = append(crls, key)
+		default:
+			p.log.Info("ignored: not an issuer, settings or CRL", "object", key, "code", Ignored)
+		}
+	}
+	issuersChanged := false
+	for ca := range cas {
+		changed, err := p.syncIssuer(ctx, ca, now)
+		issuersChanged = issuersChanged || changed
+		errs = append(errs, err)
+	}
+	for _, key := range crls {
+		_, err := p.syncCRL(ctx, key, now)
+		errs = append(errs, err)
+	}
+	if issuersChanged {
+		// A CRL that waited for this issuer, or an issuers file that waited
+		// for a key to become free, can count now.
+		errs = append(errs, p.Reconcile(ctx, now))
+	}
+	return errors.Join(errs...)
+}
+
+// Reconcile looks at everything in the upload bucket and moves the catalog to
+// it: events that were lost, uploads that were pending, issuers withdrawn.
+func (p *Preprocessor) Reconcile(ctx context.Context, now time.Time) error {
+	errs := []error{p.reconcileIssuers(ctx, now)}
+	for range 3 { // a CRL that is accepted can be what another waited for
+		accepted, err := p.reconcileCRLs(ctx, now)
+		errs = append(errs, err)
+		if !accepted || err != nil {
+			break
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("reconciling: %w", err)
+	}
+	return nil
+}
