@@ -17,10 +17,15 @@ func contentDefects(a *authorities) []recipe {
 		{name: "this_update_in_the_future", code: "not_yet_valid", what: "thisUpdate an hour in the future", edit: func(o *pki.CRLOptions) { o.ThisUpdate = at.Add(time.Hour) }},
 		{name: "next_update_in_the_past", code: "expired", what: "nextUpdate a minute in the past", edit: func(o *pki.CRLOptions) { o.NextUpdate = at.Add(-time.Minute) }},
 		{name: "next_update_1999", code: "expired", what: "nextUpdate in year 99, that is 1999", edit: func(o *pki.CRLOptions) {
+			o.ThisUpdate = time.Date(1999, time.December, 1, 0, 0, 0, 0, time.UTC)
 			o.NextUpdate = time.Date(1999, time.December, 31, 23, 59, 59, 0, time.UTC)
 		}},
 		{name: "next_update_1950", code: "expired", what: "nextUpdate in year 50, that is 1950", edit: func(o *pki.CRLOptions) {
-			o.NextUpdate = time.Date(1950, time.January, 1, 0, 0, 0, 0, time.UTC)
+			o.ThisUpdate = time.Date(1950, time.January, 1, 0, 0, 0, 0, time.UTC)
+			o.NextUpdate = time.Date(1950, time.January, 2, 0, 0, 0, 0, time.UTC)
+		}},
+		{name: "next_update_before_this_update", code: "dates_conflict", what: "nextUpdate before thisUpdate, both within the skew, so that each alone is in order", edit: func(o *pki.CRLOptions) {
+			o.ThisUpdate, o.NextUpdate = at.Add(4*time.Minute), at.Add(2*time.Minute)
 		}},
 		{name: "next_update_missing", code: "next_update_missing", what: "no nextUpdate (RFC 5280 §5.1.2.5)", edit: func(o *pki.CRLOptions) { o.NextUpdate = time.Time{} }},
 		{name: "version_1_with_extensions", code: "version_unsupported", what: "no version, so v1, with CRL extensions", edit: func(o *pki.CRLOptions) {

@@ -44,6 +44,10 @@ func signatureDefects(a *authorities) []recipe {
 			o.EditDER = func(b []byte) []byte { return bytes.Replace(b, []byte{2, 2, 0x0a, 0x1b}, []byte{2, 2, 0x0a, 0x1c}, 1) }
 		}},
 		{name: "forged", code: "signature_invalid", what: "the CA's name and key identifier, signed with another key", edit: func(o *pki.CRLOptions) { o.SignWith = a.ca["other"].Key }},
+		{name: "forged_other_key_id", code: "signer_unknown", what: "the CA's name, signed with a key that its issuers file lacks, as after a rollover or by another CA of the same name", edit: func(o *pki.CRLOptions) { signWith(o, a.ca["other"]) }},
+		{name: "forged_without_key_id", code: "signer_unknown", what: "the same without authority key identifier", edit: func(o *pki.CRLOptions) {
+			o.SignWith, o.NoAuthorityKeyID = a.ca["other"].Key, true
+		}},
 		{name: "algorithm_inner_and_outer_differ", code: "algorithm_mismatch", what: "tbsCertList says SHA-512, CertificateList SHA-256 (RFC 5280 §5.1.1.2)", issuer: "rsa", edit: claims(sha512, sha256)},
 		{name: "algorithm_parameters_differ", code: "algorithm_mismatch", what: "the same algorithm with and without NULL parameters", issuer: "rsa", edit: claims(algorithm(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}), sha256)},
 		{name: "algorithm_md5", code: "algorithm_unsupported", what: "RSA with MD5", issuer: "rsa", edit: alg(pki.PKCS1v15(crypto.MD5))},
