@@ -2,13 +2,25 @@ package gate_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigateway"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2integrations"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapplicationautoscaling"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatchactions"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/crlgate/crlgate/infra/gate"
@@ -38,13 +50,18 @@ func synth(t *testing.T, props *gate.Props, more ...func(awscdk.Stack, *gate.Gat
 	if props.AssetPath == nil {
 		props.AssetPath = assets(t)
 	}
-	app := awscdk.NewApp(&awscdk.AppProps{Outdir: jsii.String(t.TempDir())})
-	stack := awscdk.NewStack(app, jsii.String("Test"), nil)
+	stack := newStack(t)
 	g := gate.New(stack, jsii.String("Gate"), props)
 	for _, f := range more {
 		f(stack, g)
 	}
 	return read(t, stack)
+}
+
+func newStack(t *testing.T) awscdk.Stack {
+	t.Helper()
+	app := awscdk.NewApp(&awscdk.AppProps{Outdir: jsii.String(t.TempDir()), AnalyticsReporting: jsii.Bool(false)})
+	return awscdk.NewStack(app, jsii.String("Test"), nil)
 }
 
 func read(t *testing.T, stack awscdk.Stack) template {
@@ -143,4 +160,96 @@ func texts(v any) []string {
 		return out
 	}
 	return []string{text(v)}
+}
+
+// full is the template of a gate with every optional part on, and of all that it can hand out.
+func full(t *testing.T) template {
+	t.Helper()
+	stack := newStack(t)
+	topic := awssns.Topic_FromTopicArn(stack, jsii.String("Topic"), jsii.String("arn:aws:sns:eu-west-1:111122223333:alarms"))
+	g := gate.New(stack, jsii.String("Gate"), &gate.Props{
+		AssetPath:     assets(t),
+		Architecture:  gate.Amd64,
+		EncryptionKey: awskms.NewKey(stack, jsii.String("Key"), &awskms.KeyProps{EnableKeyRotation: jsii.Bool(true)}),
+		LogRetention:  awslogs.RetentionDays_ONE_MONTH,
+		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+		Authorizer: &gate.AuthorizerProps{
+			Mode:                gate.Observe,
+			RevalidateAfter:     awscdk.Duration_Seconds(jsii.Number(0)),
+			MaxUnvalidated:      awscdk.Duration_Hours(jsii.Number(1)),
+			MemoryBudget:        awscdk.Size_Mebibytes(jsii.Number(600)),
+			RequireChain:        jsii.Bool(true),
+			LogAllowed:          jsii.Number(0.25),
+			MemorySize:          jsii.Number(1024),
+			Timeout:             awscdk.Duration_Seconds(jsii.Number(5)),
+			ReservedConcurrency: jsii.Number(100),
+			ProvisionedConcurrency: &gate.ProvisionedConcurrencyProps{
+				Executions: jsii.Number(5),
+				TimeZone:   awscdk.TimeZone_EUROPE_BERLIN(),
+				Schedule: []gate.ProvisionedSchedule{
+					{Name: jsii.String("Morning"), At: cron("0 7 * * ? *"), Executions: jsii.Number(20)},
+					{Name: jsii.String("Evening"), At: cron("0 20 * * ? *"), Executions: jsii.Number(2)},
+				},
+			},
+		},
+		Preprocessor: &gate.PreprocessorProps{
+			IssuerPrefix:        jsii.String("cas/"),
+			CRLPrefixes:         []string{"lists/", "crl/"},
+			MaxCRLBytes:         awscdk.Size_Gibibytes(jsii.Number(1)),
+			AllowSHA1:           jsii.Bool(true),
+			PinnedIssuers:       []string{strings.Repeat("AB:", 31) + "AB", strings.Repeat("0", 64)},
+			CacheJSON:           jsii.Bool(true),
+			MemorySize:          jsii.Number(3008),
+			Timeout:             awscdk.Duration_Minutes(jsii.Number(10)),
+			ReservedConcurrency: jsii.Number(1),
+			ReconcileEvery:      awscdk.Duration_Minutes(jsii.Number(1)),
+			RetryAttempts:       jsii.Number(1),
+			MaxEventAge:         awscdk.Duration_Hours(jsii.Number(1)),
+		},
+		Buckets: &gate.BucketsProps{NoncurrentDays: jsii.Number(30), AccessLogDays: jsii.Number(31)},
+		Alarms:  &gate.AlarmsProps{Actions: []awscloudwatch.IAlarmAction{awscloudwatchactions.NewSnsAction(topic)}},
+	})
+	user := awsiam.NewRole(stack, jsii.String("Pipeline"), &awsiam.RoleProps{AssumedBy: awsiam.NewAccountRootPrincipal()})
+	g.GrantIssuer(user, jsii.String("partner-a"))
+	g.GrantCRLs(user, jsii.String("lists/partner-a/"))
+	g.GrantReports(user, jsii.String("lists/partner-a/"))
+	g.AllowPrivateCA(jsii.String(privateCA))
+	addAPIs(stack, g)
+	return read(t, stack)
+}
+
+const privateCA = "arn:aws:acm-pca:eu-west-1:111122223333:certificate-authority/00000000-0000-0000-0000-000000000000"
+
+func cron(expression string) awsapplicationautoscaling.Schedule {
+	return awsapplicationautoscaling.Schedule_Expression(jsii.String("cron(" + expression + ")"))
+}
+
+// addAPIs adds a REST and an HTTP API, each with one method that asks the gate.
+func addAPIs(stack awscdk.Stack, g *gate.Gate) {
+	rest := awsapigateway.NewRestApi(stack, jsii.String("Rest"), nil)
+	rest.Root().AddMethod(jsii.String("GET"), awsapigateway.NewMockIntegration(nil), &awsapigateway.MethodOptions{Authorizer: g.RestAuthorizer()})
+	http := awsapigatewayv2.NewHttpApi(stack, jsii.String("Http"), nil)
+	http.AddRoutes(&awsapigatewayv2.AddRoutesOptions{
+		Path:        jsii.String("/"),
+		Integration: awsapigatewayv2integrations.NewHttpUrlIntegration(jsii.String("Upstream"), jsii.String("https://upstream.example.com"), nil),
+		Authorizer:  g.HttpAuthorizer(),
+	})
+}
+
+func sortedIDs(resources map[string]map[string]any) []string {
+	return slices.Sorted(maps.Keys(resources))
+}
+
+// cdkFlags is the context of cdk.json.
+func cdkFlags(t *testing.T) *map[string]any {
+	t.Helper()
+	b, err := os.ReadFile("../../cdk.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Context map[string]any }
+	if err := json.Unmarshal(b, &file); err != nil {
+		t.Fatalf("reading cdk.json: %v", err)
+	}
+	return &file.Context
 }
