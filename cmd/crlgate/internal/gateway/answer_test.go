@@ -210,6 +210,43 @@ func TestAuthorizerHangsOrPanics(t *testing.T) {
 	}
 }
 
+// A client that goes away does not end the function's run, as it does not at API
+// Gateway: its answer, and what the function does besides, still count.
+func TestClientGoesAway(t *testing.T) {
+	w := newWorld(t)
+	entered, left := make(chan struct{}), make(chan struct{})
+	ended := make(chan error, 1)
+	f := w.start(t, w.config(gateway.REST, gateway.AuthorizerFunc(func(ctx context.Context, _ []byte) ([]byte, string, error) {
+		close(entered)
+		<-left
+		select {
+		case <-ctx.Done():
+			ended <- ctx.Err()
+		case <-time.After(200 * time.Millisecond): // time enough to notice that it is gone
+			ended <- nil
+		}
+		return []byte(policy("Deny", "*")), "", nil
+	})))
+	ctx, leave := context.WithCancel(context.Background())
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url("/"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		<-entered
+		leave()
+	}()
+	if response, err := f.client(t).Do(request); err == nil {
+		_ = response.Body.Close()
+		t.Fatal("the request was not given up")
+	}
+	close(left)
+	if err := <-ended; err != nil {
+		t.Errorf("the authorizer's context ended: %v", err)
+	}
+	equal(t, "the record's status", f.record(t).Status, http.StatusForbidden)
+}
+
 // The method ARN's length has no bearing on the event, but a policy that repeats it is
 // refused past 512 characters, and a REST API has no longer ARNs than 1600 bytes.
 func TestLongPaths(t *testing.T) {

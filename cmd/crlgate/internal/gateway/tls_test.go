@@ -118,7 +118,8 @@ func TestTruststoreSwapOverOpenConnection(t *testing.T) {
 				return []byte(policy("Allow", "*")), "", nil
 			}}
 			f = w.start(t, w.config(gateway.REST, a))
-			c := client(t, w.tlsConfig(w.client), http1)
+			between := pkitest.CA(t, pki.CAOptions{Name: pkix.Name{CommonName: "Intermediate"}, Parent: w.ca})
+			c := client(t, w.tlsConfig(pkitest.Leaf(t, between, pki.LeafOptions{Subject: clientSubject})), http1)
 			for _, path := range []string{"/", "/swap"} {
 				response, _ := get(t, c, f.url(path))
 				equal(t, "status of "+path, response.StatusCode, http.StatusOK)

@@ -66,10 +66,14 @@ func verifyConnection(state tls.ConnectionState) error {
 	if len(state.PeerCertificates) == 0 {
 		return errors.New("the client sent no certificate")
 	}
-	if err := checkKey(state.PeerCertificates[0]); err != nil {
+	return checkChains(state.PeerCertificates[0], state.VerifiedChains)
+}
+
+func checkChains(leaf *x509.Certificate, chains [][]*x509.Certificate) error {
+	if err := checkKey(leaf); err != nil {
 		return err
 	}
-	for _, chain := range state.VerifiedChains {
+	for _, chain := range chains {
 		if len(chain) <= maxChainLength {
 			return nil
 		}
@@ -103,13 +107,16 @@ func (t *truststore) admits(chain []*x509.Certificate) error {
 	for _, certificate := range chain[1:] {
 		intermediates.AddCert(certificate)
 	}
-	_, err := chain[0].Verify(x509.VerifyOptions{
+	chains, err := chain[0].Verify(x509.VerifyOptions{
 		Roots:         t.roots,
 		Intermediates: intermediates,
 		CurrentTime:   t.tls.Time(),
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return checkChains(chain[0], chains)
 }
 
 // conn is an accepted connection that remembers which truststore verified it.
