@@ -29,8 +29,9 @@ var (
 	// it (412). S3 answers 404 to a write with If-Match on a key without an
 	// object; that is this error and ErrNotFound both.
 	ErrPreconditionFailed = errors.New("object is not the expected version")
-	// ErrConflict: another write was under way (409). Nothing was written; the
-	// SDK does not try again, so the caller does.
+	// ErrConflict: another write was under way (409 ConditionalRequestConflict or
+	// OperationAborted). Nothing was written; the SDK does not try again, so the
+	// caller does.
 	ErrConflict = errors.New("conflicting write under way")
 	// ErrForbidden: S3 denies access (403). To a caller without s3:ListBucket, a
 	// missing key looks like this too.
@@ -107,7 +108,10 @@ func (e *Error) kinds() (kind, also error) {
 			return ErrNotFound, nil
 		}
 	case http.StatusConflict:
-		return ErrConflict, nil
+		if e.Code == "ConditionalRequestConflict" || e.Code == "OperationAborted" {
+			return ErrConflict, nil
+		}
+		return nil, nil // such as a name that is taken: trying again does not help
 	case http.StatusPreconditionFailed:
 		return ErrPreconditionFailed, nil
 	case http.StatusRequestedRangeNotSatisfiable:

@@ -87,6 +87,7 @@ func TestEveryAnswerHasItsSentinel(t *testing.T) {
 		{405, "MethodNotAllowed", []objectstore.Op{objectstore.OpPut, objectstore.OpDelete}, nil, false},
 		{409, "ConditionalRequestConflict", []objectstore.Op{objectstore.OpPut, objectstore.OpDelete}, objectstore.ErrConflict, true},
 		{409, "OperationAborted", []objectstore.Op{objectstore.OpPut}, objectstore.ErrConflict, true},
+		{409, "InvalidBucketState", []objectstore.Op{objectstore.OpPut}, nil, false},
 		{412, "PreconditionFailed", object, objectstore.ErrPreconditionFailed, false},
 		{416, "InvalidRange", read, objectstore.ErrRange, false},
 		{429, "TooManyRequests", all, objectstore.ErrUnavailable, true},

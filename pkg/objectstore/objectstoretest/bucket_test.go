@@ -81,6 +81,23 @@ func TestVersions(t *testing.T) {
 	}
 }
 
+// Not in Conform: versitygw takes a delete marker for an object here.
+func TestADeletedKeyIsAbsent(t *testing.T) {
+	for _, opts := range [][]objectstoretest.Option{nil, {objectstoretest.Versioned()}} {
+		b := objectstoretest.NewBucket(opts...)
+		old := b.Store("k", []byte("old"))
+		if err := b.Delete(t.Context(), "k", objectstore.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := put(b, "no", objectstore.PutOptions{IfMatch: old}); !errors.Is(err, objectstore.ErrPreconditionFailed) {
+			t.Errorf("after the version that was deleted: %v", err)
+		}
+		if _, err := put(b, "new", objectstore.PutOptions{IfNoneMatch: true}); err != nil {
+			t.Errorf("where nothing is any more: %v", err)
+		}
+	}
+}
+
 func TestWithoutListBucket(t *testing.T) {
 	b := objectstoretest.NewBucket(objectstoretest.WithoutListBucket())
 	if _, err := get(b, objectstore.GetOptions{}); !errors.Is(err, objectstore.ErrForbidden) || errors.Is(err, objectstore.ErrNotFound) {
