@@ -38,8 +38,9 @@ import (
 
 // Version identifies one state of an object: the ETag exactly as S3 gave it. It
 // is opaque, not a hash of the content (under KMS or after a multipart upload
-// it is not even derived from it). Two equal versions of one key are one
-// content. The zero Version is none.
+// it is not even derived from it). Equal versions of one key mean equal bytes as far
+// as S3 goes: an ETag may be an MD5, so not against somebody who makes collisions.
+// The zero Version is none.
 type Version string
 
 // Object says what is stored under a key.
