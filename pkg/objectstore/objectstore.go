@@ -13,7 +13,7 @@
 //
 //   - A body that ends early is an error, never a short object: what was read is
 //     checked against Content-Length, and a ranged answer against the range asked.
-//   - Every way for S3 to say no has one sentinel ([ErrNotModified],
+//   - What a caller branches on has a sentinel ([ErrNotModified],
 //     [ErrNotFound], [ErrPreconditionFailed], [ErrConflict], [ErrForbidden],
 //     [ErrUnavailable], …), and each error names the object and what was being done.
 //   - A request is bounded in attempts and in time per attempt, besides the
