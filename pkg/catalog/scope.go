@@ -70,11 +70,15 @@ func Points(full [][]byte, relative []byte, crlIssuer issuer.Name) ([][]byte, er
 		if err != nil {
 			return nil, err
 		}
-		points = append(points, append([]byte{canonicalName}, n...))
+		points = append(points, DirectoryPoint(n))
 	}
 	slices.SortFunc(points, bytes.Compare)
 	return slices.CompactFunc(points, bytes.Equal), nil
 }
+
+// DirectoryPoint returns the name of the distribution point that is called as
+// a directory name is.
+func DirectoryPoint(n issuer.Name) []byte { return append([]byte{canonicalName}, n...) }
 
 const tagDirectoryName = 0xa4 // [4] EXPLICIT Name
 
@@ -94,7 +98,7 @@ func point(general []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("directoryName: %w", err)
 	}
-	return append([]byte{canonicalName}, n...), nil
+	return DirectoryPoint(n), nil
 }
 
 // Line identifies a line of succession: CRLs of one issuer name, one signing

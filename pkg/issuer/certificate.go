@@ -245,3 +245,6 @@ func (c *Certificate) Signed(algorithm, tbs, signature []byte) bool {
 	alg, err := crl.ParseAlgorithm(algorithm)
 	return err == nil && alg.Verify(c.PublicKey, tbs, signature) == nil
 }
+
+// RawSubject returns the subject as it stands in the certificate, DER.
+func (c *Certificate) RawSubject() []byte { return c.x509.RawSubject }
