@@ -50,13 +50,15 @@ func (l serverLog) Write(p []byte) (int, error) {
 
 // serveNext gives the process its next event, waiting until there is one.
 func (e *environment) serveNext(w http.ResponseWriter, r *http.Request) {
-	if !e.returned() {
+	worker := e.returned()
+	if worker == nil {
 		refuse(w, http.StatusForbidden, "InvalidStateTransition", "the environment takes no more invocations")
 		return
 	}
 	select {
-	case <-r.Context().Done(): // the process is gone, or asks again
-	case inv := <-e.queue:
+	case <-r.Context().Done(): // the process is gone, or is going
+		e.left(worker)
+	case inv := <-worker:
 		deadline, ok := e.deliver(inv)
 		if !ok {
 			return

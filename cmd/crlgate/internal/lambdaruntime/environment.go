@@ -1,6 +1,7 @@
 package lambdaruntime
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -23,14 +25,19 @@ type invocation struct {
 	done      chan struct{} // closed when result and err are final
 
 	result    Result
-	err       error // instead of a result: the function was closed
+	err       error // instead of a result: ErrClosed or errUndelivered
 	started   time.Time
 	deadline  *time.Timer
 	delivered bool // the process has the event
 	settled   bool // result or err is known
 	answered  bool // the process has posted, perhaps too late
-	abandoned bool // timed out and reported while its worker goes on
+	late      bool // past its deadline
+	reported  bool // done is closed, or about to be
 }
+
+// errUndelivered says that a process ended before it took the event, which
+// therefore goes to another one.
+var errUndelivered = errors.New("process ended before it took the event")
 
 type phase int
 
@@ -47,17 +54,18 @@ type environment struct {
 	server   *http.Server
 	stream   string // log stream name
 	proc     process
-	queue    chan *invocation // assigned, not yet delivered; never more than its capacity
-	gone     chan struct{}    // closed when process, server and invocations are done with
+	gone     chan struct{} // closed when process, server and invocations are done with
 
 	// Guarded by Function.mu.
 	phase        phase
 	started      time.Time
 	initTimer    *time.Timer
 	initDuration time.Duration
-	initFailure  *Result // posted to init/error, or init timed out; not changed once the phase is ending
-	assigned     map[string]*invocation
-	answered     []*invocation // posted, and not yet followed by a request for the next event
+	initFailure  *Result                // posted to init/error, or init timed out; not changed once the phase is ending
+	assigned     map[string]*invocation // each holds a worker of the process
+	backlog      []*invocation          // assigned before a worker asked
+	workers      []chan *invocation     // waiting for an event; each channel takes one
+	answered     []*invocation          // assigned, and their workers have posted but not asked again
 	deliveries   int
 	lastUsed     uint64
 }
@@ -72,7 +80,6 @@ func newEnvironment(f *Function) (*environment, error) {
 		f:        f,
 		listener: listener,
 		stream:   time.Now().UTC().Format("2006/01/02/") + "[" + version + "]" + randomHex(16),
-		queue:    make(chan *invocation, f.cfg.Concurrency),
 		gone:     make(chan struct{}),
 		assigned: make(map[string]*invocation),
 	}
@@ -135,130 +142,55 @@ func (e *environment) initTimeout() {
 }
 
 // timeout fails an invocation that has reached its time limit, and ends its
-// process: at once if it serves one invocation at a time, else when all of its
-// workers are late.
+// process if no other invocation is in time and no worker is left to serve one.
+// So it is at once where a process serves one invocation at a time.
 func (e *environment) timeout(inv *invocation) {
 	e.f.mu.Lock()
 	if e.assigned[inv.id] != inv {
 		e.f.mu.Unlock()
 		return // over in the same moment
 	}
-	kill := e.f.cfg.Concurrency == 1
+	inv.late = true
 	if !inv.settled {
 		inv.settled = true
-		inv.result.Duration = time.Since(inv.started)
 		inv.result.setServiceError(ErrorTypeTimeout, fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", inv.id, e.f.cfg.Timeout.Seconds()))
 	}
-	if !kill {
-		inv.abandoned = true
-		kill = len(e.assigned) == e.f.cfg.Concurrency
-		for _, other := range e.assigned {
-			kill = kill && other.abandoned
-		}
+	kill := len(e.workers) == 0
+	for _, other := range e.assigned {
+		kill = kill && other.late
 	}
 	if kill {
 		e.phase = ending
 	}
+	report := e.f.cfg.Concurrency > 1 && inv.report()
 	e.f.mu.Unlock()
 	if kill {
 		e.proc.kill()
 	}
-	if inv.abandoned {
-		e.logEnd(inv.result)
-		close(inv.done)
+	if report {
+		e.tell(inv)
 	}
 }
 
-// settle records what the process posted for an invocation. It reports false
-// if the process has no such invocation to answer.
-func (e *environment) settle(id string, set func(*Result)) bool {
-	e.f.mu.Lock()
-	defer e.f.mu.Unlock()
-	inv := e.assigned[id]
-	if inv == nil || !inv.delivered || inv.answered {
+// report says whether the caller is the one to tell the result, which happens
+// once. The caller holds Function.mu and tells it after that.
+func (inv *invocation) report() bool {
+	if inv.reported {
 		return false
 	}
-	inv.answered = true
-	e.answered = append(e.answered, inv)
-	if !inv.settled { // else too late: accepted and forgotten
-		inv.settled = true
-		set(&inv.result)
-	}
-	return true
-}
-
-// returned is called when the process asks for an event. It ends init, or the
-// invocation that was answered before, after which the environment is idle and
-// frozen if it is to be. It reports false if the process gets no more events.
-func (e *environment) returned() bool {
-	e.f.mu.Lock()
-	if e.phase == ending || (e.phase == starting && e.initFailure != nil) {
-		e.f.mu.Unlock()
-		return false
-	}
-	if e.phase == starting {
-		e.phase = ready
-		e.initTimer.Stop()
-		e.initDuration = time.Since(e.started)
-	}
-	var over *invocation
-	if len(e.answered) > 0 {
-		over, e.answered = e.answered[0], e.answered[1:]
-	}
-	e.f.mu.Unlock()
-	if over != nil {
-		// Still assigned, so nobody gives the process work before it has stopped.
-		if e.f.cfg.Freeze {
-			e.proc.freeze()
-		}
-		e.finish(over)
-	}
-	return true
-}
-
-// deliver starts the clock of an invocation whose event goes to the process
-// now. It reports false if the process has ended in the meantime.
-func (e *environment) deliver(inv *invocation) (deadline time.Time, ok bool) {
-	pid, _ := e.proc.status()
-	e.f.mu.Lock()
-	if e.assigned[inv.id] != inv {
-		e.f.mu.Unlock()
-		return time.Time{}, false
-	}
-	inv.delivered = true
-	inv.started = time.Now()
-	inv.result.PID = pid
-	if inv.result.ColdStart {
-		inv.result.InitDuration = e.initDuration
-	}
-	e.deliveries++
-	inv.deadline = time.AfterFunc(e.f.cfg.Timeout, func() { e.timeout(inv) })
-	deadline = inv.started.Add(e.f.cfg.Timeout)
-	e.f.mu.Unlock()
-	e.logStart(inv.id)
-	return deadline, true
-}
-
-// finish ends an invocation: the environment has room for another, and who
-// waits for this one gets its result.
-func (e *environment) finish(inv *invocation) {
-	e.f.mu.Lock()
-	delete(e.assigned, inv.id)
-	reported := inv.abandoned
-	if inv.deadline != nil {
-		inv.deadline.Stop()
-	}
-	if inv.delivered && !reported {
+	inv.reported = true
+	if inv.delivered {
 		inv.result.Duration = time.Since(inv.started)
 	}
-	e.f.mu.Unlock()
-	if !reported {
-		if inv.err == nil {
-			e.logEnd(inv.result)
-		}
-		close(inv.done)
+	return true
+}
+
+// tell gives the result to who waits for it. Nothing changes it any more.
+func (e *environment) tell(inv *invocation) {
+	if inv.err == nil {
+		e.logEnd(inv.result)
 	}
-	e.f.release(e)
+	close(inv.done)
 }
 
 // ended settles what the process left behind. Its end, or err for a process
@@ -272,15 +204,18 @@ func (e *environment) ended(state *os.ProcessState, err error) {
 	inInit := e.initDuration == 0
 	e.phase = ending
 	e.initTimer.Stop()
-	left := make([]*invocation, 0, len(e.assigned))
+	var reports []*invocation
 	for _, inv := range e.assigned {
-		left = append(left, inv)
 		if !inv.settled {
 			inv.settled = true
 			e.blame(inv, state, err)
 		}
+		if e.finish(inv) {
+			reports = append(reports, inv)
+		}
 	}
-	f.remove(e)
+	f.envs = slices.DeleteFunc(f.envs, func(other *environment) bool { return other == e })
+	f.release()
 	closed := f.closed
 	elapsed := time.Since(e.started)
 	f.mu.Unlock()
@@ -292,14 +227,13 @@ func (e *environment) ended(state *os.ProcessState, err error) {
 		}
 		e.platform("INIT_REPORT Init Duration: %s\tPhase: init\tStatus: %s", milliseconds(elapsed), status)
 	}
-	for _, inv := range left {
-		if !inv.delivered {
+	for _, inv := range reports {
+		if !inv.delivered && inv.err == nil {
 			e.logStart(inv.id)
 		}
-		e.finish(inv)
+		e.tell(inv)
 	}
 	close(e.gone)
-	f.release(nil)
 }
 
 // blame gives an unanswered invocation the reason of its process's end.
@@ -310,6 +244,8 @@ func (e *environment) blame(inv *invocation, state *os.ProcessState, err error) 
 	switch {
 	case e.f.closed:
 		inv.err = ErrClosed
+	case e.initDuration > 0 && !inv.delivered:
+		inv.err = errUndelivered
 	case err != nil && err != errCondemned:
 		inv.result.setServiceError(ErrorTypeEntrypoint, prefix+"Error: "+err.Error())
 	case e.initFailure != nil && e.initFailure.ErrorType == ErrorTypeTimeout:

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -15,6 +16,12 @@ import (
 // runtime with an internal extension
 // (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html).
 const closeGrace = 500 * time.Millisecond
+
+// returnPatience is how long an invocation waits for a worker that has answered
+// and not yet asked for the next event, or has not asked for its first, before
+// it goes to a new environment. It takes a worker a fraction of a millisecond;
+// those of a process that is about to exit never ask.
+const returnPatience = 50 * time.Millisecond
 
 // A Function runs one function in as many environments as its invocations
 // need. Its methods may be called from several goroutines.
@@ -76,49 +83,76 @@ func (f *Function) invoke(ctx context.Context, id string, payload []byte, patien
 	if ctx.Err() != nil {
 		return Result{}, fmt.Errorf("invoking %s: %w", f.cfg.Name, ctx.Err())
 	}
-	inv := &invocation{id: id, trace: newTrace(), payload: payload, done: make(chan struct{})}
-	inv.result.Function, inv.result.RequestID = f.cfg.Name, id
 	for {
-		room, err := f.assign(inv)
-		if err == nil {
-			break
-		}
-		if _, throttled := err.(*ThrottleError); !throttled || !patient {
+		inv := &invocation{id: id, trace: newTrace(), payload: payload, done: make(chan struct{})}
+		inv.result.Function, inv.result.RequestID = f.cfg.Name, id
+		if err := f.place(ctx, inv, patient); err != nil {
 			return Result{}, err
 		}
 		select {
-		case <-room:
-		case <-f.ctx.Done(): // the next turn says ErrClosed
+		case <-inv.done:
 		case <-ctx.Done():
 			return Result{}, fmt.Errorf("invoking %s: %w", f.cfg.Name, ctx.Err())
 		}
-	}
-	select {
-	case <-inv.done:
-		if inv.err != nil {
+		switch inv.err {
+		case nil:
+			return inv.result, nil
+		case errUndelivered: // to another environment
+		default:
 			return Result{}, fmt.Errorf("invoking %s: %w", f.cfg.Name, inv.err)
 		}
-		return inv.result, nil
-	case <-ctx.Done():
-		return Result{}, fmt.Errorf("invoking %s: %w", f.cfg.Name, ctx.Err())
 	}
 }
 
+// place assigns an invocation to an environment, waiting for a worker that is
+// about to be free or, if patient, until there is one.
+func (f *Function) place(ctx context.Context, inv *invocation, patient bool) error {
+	patience := time.NewTimer(returnPatience)
+	defer patience.Stop()
+	hurry := false
+	for {
+		room, err := f.assign(inv, hurry)
+		if err == nil {
+			return nil
+		}
+		if _, throttled := err.(*ThrottleError); err != errReturning && !(throttled && patient) {
+			return err
+		}
+		select {
+		case <-room:
+		case <-patience.C:
+			hurry = true
+		case <-f.ctx.Done(): // the next turn says ErrClosed
+		case <-ctx.Done():
+			return fmt.Errorf("invoking %s: %w", f.cfg.Name, ctx.Err())
+		}
+	}
+}
+
+// errReturning says that no worker is free but one is about to be.
+var errReturning = errors.New("a worker is about to be free")
+
 // assign gives an invocation to the environment with room that was used last,
-// or to a new one. With a ThrottleError comes a channel that is closed when
+// or to a new one, for which errReturning is no reason to wait if in a hurry.
+// With errReturning and a ThrottleError comes a channel that is closed when
 // there may be room.
-func (f *Function) assign(inv *invocation) (room <-chan struct{}, err error) {
+func (f *Function) assign(inv *invocation, hurry bool) (room <-chan struct{}, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
 		return nil, fmt.Errorf("invoking %s: %w", f.cfg.Name, ErrClosed)
 	}
 	var e *environment
+	returning := false
 	for _, candidate := range f.envs {
-		if candidate.phase != ending && len(candidate.assigned) < f.cfg.Concurrency &&
-			(e == nil || candidate.lastUsed > e.lastUsed) {
+		if candidate.hasRoom() && (e == nil || candidate.lastUsed > e.lastUsed) {
 			e = candidate
 		}
+		returning = returning || candidate.phase == ready &&
+			(len(candidate.answered) > 0 || len(candidate.assigned) < f.cfg.Concurrency)
+	}
+	if e == nil && returning && !hurry {
+		return f.freed, errReturning
 	}
 	if e == nil {
 		if len(f.envs) >= f.cfg.MaxEnvironments {
@@ -131,27 +165,15 @@ func (f *Function) assign(inv *invocation) (room <-chan struct{}, err error) {
 		f.wg.Go(e.run)
 	}
 	inv.result.ColdStart = e.phase == starting
-	e.assigned[inv.id] = inv
-	e.queue <- inv // has room: at most Concurrency are assigned
+	e.give(inv)
 	e.proc.thaw()
 	return nil, nil
 }
 
-// release notes that e, if any, was used just now and wakes who waits for room.
-func (f *Function) release(e *environment) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if e != nil {
-		f.uses++
-		e.lastUsed = f.uses
-	}
+// release wakes who waits for room. The caller holds mu.
+func (f *Function) release() {
 	close(f.freed)
 	f.freed = make(chan struct{})
-}
-
-// remove forgets an environment whose process has ended. The caller holds mu.
-func (f *Function) remove(e *environment) {
-	f.envs = slices.DeleteFunc(f.envs, func(other *environment) bool { return other == e })
 }
 
 // An Environment describes one process of a function.

@@ -157,10 +157,10 @@ func TestKillDuringInvocation(t *testing.T) {
 
 func TestTimeoutKillsAndRestarts(t *testing.T) {
 	l := new(logs)
-	f := start(t, func(c *Config) { c.Timeout = 250 * time.Millisecond; c.Log = l.add })
+	f := start(t, func(c *Config) { c.Timeout = time.Second; c.Log = l.add })
 	r := call(t, f, `{"do":"sleep","millis":600000}`)
-	wantError(t, r, ErrorTypeTimeout, "RequestId: "+r.RequestID+" Error: Task timed out after 0.25 seconds")
-	if r.Duration < 250*time.Millisecond {
+	wantError(t, r, ErrorTypeTimeout, "RequestId: "+r.RequestID+" Error: Task timed out after 1.00 seconds")
+	if r.Duration < time.Second {
 		t.Errorf("timed out after %v, before its time", r.Duration)
 	}
 	if alive(r.PID) {
@@ -343,10 +343,11 @@ func TestInvokeContext(t *testing.T) {
 	if _, err := f.Invoke(done, []byte(`1`)); !errors.Is(err, context.Canceled) || len(f.Environments()) != 0 {
 		t.Errorf("Invoke with an ended context: %v, %+v", err, f.Environments())
 	}
+	file := filepath.Join(t.TempDir(), "go")
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error)
 	go func() {
-		_, err := f.Invoke(ctx, []byte(`{"do":"sleep","millis":300}`))
+		_, err := f.Invoke(ctx, fmt.Appendf(nil, `{"do":"wait","file":%q}`, file))
 		failed <- err
 	}()
 	eventually(t, "the invocation to begin", func() bool {
@@ -356,6 +357,12 @@ func TestInvokeContext(t *testing.T) {
 	cancel()
 	if err := <-failed; !errors.Is(err, context.Canceled) {
 		t.Errorf("Invoke: %v; want context.Canceled", err)
+	}
+	if n := f.Environments()[0].InFlight; n != 1 {
+		t.Errorf("%d invocations under way, want the one that nobody waits for", n)
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	eventually(t, "the invocation to end by itself", func() bool { return f.Environments()[0].InFlight == 0 })
 	if r := succeed(t, f, `1`); r.ColdStart {

@@ -18,9 +18,6 @@ import (
 var testBinary string
 
 func TestMain(m *testing.M) {
-	if role := os.Getenv("LAMBDARUNTIME_TEST_PARENT"); role != "" {
-		parentMain(role) // see process_linux_test.go
-	}
 	os.Exit(run(m))
 }
 

@@ -201,6 +201,14 @@ func main() {
 	case "report":
 		reportInitError()
 		os.Exit(1)
+	case "report-and-ask":
+		reportInitError()
+		url := "http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/2018-06-01/runtime/invocation/next"
+		if resp, err := http.Get(url); err == nil {
+			_ = resp.Body.Close()
+			_ = os.WriteFile(os.Getenv("INIT_FILE"), []byte(strconv.Itoa(resp.StatusCode)), 0o600)
+		}
+		os.Exit(1)
 	case "broken-reader":
 		lambda.Start(func() (io.Reader, error) { return &brokenReader{}, nil })
 	case "ignore-sigterm":
