@@ -61,7 +61,8 @@ func (f *Function) Name() string { return f.cfg.Name }
 
 // Invoke invokes the function with payload, which must be JSON, and returns
 // when the invocation is over: the process has answered and asked for the next
-// event, or has ended. The answer's bytes are passed on unchanged.
+// event, or has ended. With Config.Concurrency above 1 it returns with the
+// answer. The answer's bytes are passed on unchanged.
 //
 // A function error is in the [Result], not in err. Err is a *[ThrottleError], a
 // *[PayloadSizeError], [ErrInvalidPayload], [ErrClosed], ctx's error, or a

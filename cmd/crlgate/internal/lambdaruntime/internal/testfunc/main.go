@@ -209,6 +209,8 @@ func main() {
 			_ = os.WriteFile(os.Getenv("INIT_FILE"), []byte(strconv.Itoa(resp.StatusCode)), 0o600)
 		}
 		os.Exit(1)
+	case "stop-asking":
+		stopAsking()
 	case "broken-reader":
 		lambda.Start(func() (io.Reader, error) { return &brokenReader{}, nil })
 	case "ignore-sigterm":
@@ -220,6 +222,24 @@ func main() {
 		}))
 	}
 	lambda.Start(handler{})
+}
+
+// stopAsking is a runtime that echoes one event, asks for another, and goes
+// away from that request while the process lives on.
+func stopAsking() {
+	base := "http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/2018-06-01/runtime/invocation/"
+	resp, err := http.Get(base + "next")
+	if err != nil {
+		os.Exit(1)
+	}
+	if resp, err = http.Post(base+resp.Header.Get("Lambda-Runtime-Aws-Request-Id")+"/response", "application/json", resp.Body); err == nil {
+		_ = resp.Body.Close()
+	}
+	client := &http.Client{Timeout: 100 * time.Millisecond}
+	if resp, err = client.Get(base + "next"); err == nil {
+		_ = resp.Body.Close()
+	}
+	select {}
 }
 
 // reportInitError posts to init/error, as runtimes other than aws-lambda-go do.
