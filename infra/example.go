@@ -143,8 +143,8 @@ func (e *example) explain(rest awsapigateway.RestApi) {
 	}
 }
 
-// decisionContext are the keys of the authorizer's context that an access log keeps.
-var decisionContext = []string{"decision", "reason", "would_deny", "ca", "serial", "fingerprint", "crl_number"}
+// decisionContext are the keys of the authorizer's context, all of which an access log keeps.
+var decisionContext = []string{"decision", "reason", "would_deny", "ca", "serial", "subject", "fingerprint", "crl_number", "revocation_date"}
 
 // accessLogFormat is one line of JSON a request: what was asked, what was answered, and what the authorizer
 // decided and why. clientCert is where the certificate is found in $context.
@@ -153,7 +153,7 @@ func accessLogFormat(clientCert string) string {
 		"requestId": "$context.requestId", "time": "$context.requestTime", "ip": "$context.identity.sourceIp",
 		"host": "$context.domainName", "method": "$context.httpMethod", "path": "$context.path", "protocol": "$context.protocol",
 		"status": "$context.status", "error": "$context.error.message", "latency": "$context.responseLatency",
-		"authorizerError": "$context.authorizer.error", "subject": clientCert + "subjectDN", "notAfter": clientCert + "validity.notAfter",
+		"authorizerError": "$context.authorizer.error", "clientCertSubject": clientCert + "subjectDN", "clientCertNotAfter": clientCert + "validity.notAfter",
 	}
 	for _, key := range decisionContext {
 		fields[key] = "$context.authorizer." + key

@@ -168,13 +168,12 @@ type AlarmsProps struct {
 	// CRLExpiryWarning and CRLExpiryCritical are the times before nextUpdate at which the two alarms begin,
 	// the first longer than the second. Defaults: 24 h and 4 h.
 	CRLExpiryWarning, CRLExpiryCritical awscdk.Duration
-	// IssuerExpiry is the time before a CA certificate's notAfter at which its alarm begins. Default: 30 days.
-	IssuerExpiry awscdk.Duration
-	// PendingAfter is how long a CRL may be refused or pending, in whole minutes. Default: 60 min.
+	// PendingAfter is how long a CRL may be pending, in multiples of 5 min, up to 24 h. Default: 60 min.
 	PendingAfter awscdk.Duration
-	// VanishedShare is the share of a CRL's serials, 0 to 1, whose absence from its successor is alarming.
-	// Default: 0.2.
-	VanishedShare *float64
-	// DenialBand is how many standard deviations from usual the number of denials may be. Default: 4.
+	// VanishedSerials is how many serials may be missing from newly accepted CRLs within 5 min that their
+	// predecessors had. Serials of expired certificates leave a CRL too. Default: 100.
+	VanishedSerials *float64
+	// DenialBand is how many standard deviations above the usual the number of denials of one reason may be,
+	// 1 to 100. Default: 4.
 	DenialBand *float64
 }

@@ -57,6 +57,11 @@ var (
 	}
 )
 
+var noAction = checks.Suppression{
+	Rules:  []string{"CT.CLOUDWATCH.PR.1"},
+	Reason: "Whom an alarm tells is the user's to say, in Alarms.Actions; until then it shows on the dashboard.",
+}
+
 // explainBuckets records why the buckets are as they are.
 func (g *Gate) explainBuckets(accessLogs awss3.Bucket) {
 	checks.Suppress(g.UploadBucket, objectLock)

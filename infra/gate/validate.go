@@ -217,9 +217,8 @@ func (f *faults) buckets(p BucketsProps) {
 func (f *faults) alarms(p AlarmsProps) {
 	f.duration("Alarms.CRLExpiryWarning", p.CRLExpiryWarning, time.Minute, 365*24*time.Hour)
 	f.duration("Alarms.CRLExpiryCritical", p.CRLExpiryCritical, time.Minute, 365*24*time.Hour)
-	f.duration("Alarms.IssuerExpiry", p.IssuerExpiry, time.Hour, 3650*24*time.Hour)
 	f.duration("Alarms.PendingAfter", p.PendingAfter, 5*time.Minute, 24*time.Hour)
-	f.number("Alarms.VanishedShare", p.VanishedShare, 0, 1)
+	f.whole("Alarms.VanishedSerials", p.VanishedSerials, 1, 1e9)
 	f.number("Alarms.DenialBand", p.DenialBand, 1, 100)
 	if d := p.PendingAfter; d != nil && goDuration(d)%(5*time.Minute) != 0 {
 		f.add("Alarms.PendingAfter is %s: give a multiple of 5 min, the period of the metric", short(goDuration(d)))

@@ -1,0 +1,330 @@
+package gate_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/crlgate/crlgate/infra/gate"
+	"github.com/crlgate/crlgate/pkg/telemetry"
+)
+
+// reference is a metric that a template refers to: its namespace, name and the names of its dimensions.
+type reference struct {
+	namespace, name string
+	dimensions      []string
+	function        string // value of the dimension "function"
+}
+
+// watch is what an alarm of a template watches.
+type watch struct {
+	metrics   []reference
+	statistic string
+	condition string
+	periods   string
+	missing   string
+}
+
+// alarms are the alarms of a template by name.
+func alarms(m template) map[string]watch {
+	out := map[string]watch{}
+	for id, a := range m.resources("AWS::CloudWatch::Alarm") {
+		p := a["Properties"]
+		w := watch{missing: text(get(p, "TreatMissingData"))}
+		w.statistic = text(get(p, "Statistic"))
+		period := text(get(p, "Period"))
+		if name := get(p, "MetricName"); name != nil {
+			w.metrics = append(w.metrics, referenceOf(p))
+		}
+		for _, q := range list(get(p, "Metrics")) {
+			if stat := get(q, "MetricStat"); stat != nil {
+				w.metrics = append(w.metrics, referenceOf(get(stat, "Metric")))
+				w.statistic, period = text(get(stat, "Stat")), text(get(stat, "Period"))
+			}
+		}
+		switch get(p, "ComparisonOperator") {
+		case "GreaterThanOrEqualToThreshold":
+			w.condition = "≥ " + text(get(p, "Threshold"))
+		case "LessThanThreshold":
+			w.condition = "< " + text(get(p, "Threshold"))
+		case "GreaterThanUpperThreshold":
+			band := regexp.MustCompile(`ANOMALY_DETECTION_BAND\(m0, (\d+)\)`).FindStringSubmatch(text(get(p, "Metrics")))
+			w.condition = "> usual + " + band[1] + " σ"
+		}
+		w.periods = text(get(p, "EvaluationPeriods")) + " × " + period + " s"
+		out[strings.TrimPrefix(id[:len(id)-8], "Gate")] = w
+	}
+	return out
+}
+
+func referenceOf(metric any) reference {
+	r := reference{namespace: text(get(metric, "Namespace")), name: text(get(metric, "MetricName"))}
+	for _, d := range list(get(metric, "Dimensions")) {
+		r.dimensions = append(r.dimensions, text(get(d, "Name")))
+		if get(d, "Name") == "function" {
+			r.function = text(get(d, "Value"))
+		}
+	}
+	slices.Sort(r.dimensions)
+	return r
+}
+
+// dashboardReferences are the crlgate metrics that the dashboard names.
+func dashboardReferences(m template) []reference {
+	_, dashboard := m.one("AWS::CloudWatch::Dashboard", "")
+	body := text(get(dashboard, "Properties", "DashboardBody"))
+	var out []reference
+	for _, found := range regexp.MustCompile(`\["crlgate","(\w+)","function","([^"]+)"`).FindAllStringSubmatch(body, -1) {
+		out = append(out, reference{"crlgate", found[1], []string{"function"}, found[2]})
+	}
+	for _, found := range regexp.MustCompile(`SEARCH\('\{crlgate,([a-z,]+)\} MetricName=\\"(\w+)\\" function=\\"([^"]+)\\"`).FindAllStringSubmatch(body, -1) {
+		dimensions := strings.Split(found[1], ",")
+		slices.Sort(dimensions)
+		out = append(out, reference{"crlgate", found[2], dimensions, found[3]})
+	}
+	return out
+}
+
+// reportedBy are the metrics that the functions report, each with the dimension sets it is reported under.
+func reportedBy() map[string][]string {
+	out := map[string][]string{}
+	for _, d := range telemetry.Metrics() {
+		for _, by := range d.By {
+			names := []string{"function"}
+			for _, dimension := range by {
+				names = append(names, dimension.Name())
+			}
+			slices.Sort(names)
+			out[d.Name] = append(out[d.Name], strings.Join(names, ","))
+		}
+	}
+	return out
+}
+
+// TestAlarmsWatchWhatIsReported: an alarm on a metric that nobody reports never begins.
+func TestAlarmsWatchWhatIsReported(t *testing.T) {
+	m := synth(t, nil)
+	authorizer, _ := m.one("AWS::Lambda::Function", "GateAuthorizer")
+	preprocessor, _ := m.one("AWS::Lambda::Function", "GatePreprocessor")
+	reported := reportedBy()
+	references := dashboardReferences(m)
+	if len(references) < 15 {
+		t.Fatalf("only %d metrics were found on the dashboard", len(references))
+	}
+	for _, w := range alarms(m) {
+		references = append(references, w.metrics...)
+	}
+	for _, r := range references {
+		if r.namespace != telemetry.Namespace {
+			continue
+		}
+		if sets := reported[r.name]; !slices.Contains(sets, strings.Join(r.dimensions, ",")) {
+			t.Errorf("%s by %v is watched, and is reported only by %v", r.name, r.dimensions, sets)
+		}
+		if r.function != "<"+authorizer+">" && r.function != "<"+preprocessor+">" {
+			t.Errorf("%s is watched for the function %q", r.name, r.function)
+		}
+	}
+}
+
+func TestEveryAlarmSaysWhatToDo(t *testing.T) {
+	headings := map[string]bool{}
+	for line := range strings.SplitSeq(operations(t), "\n") {
+		if heading, ok := strings.CutPrefix(line, "### "); ok {
+			headings[strings.ToLower(heading)] = true
+		}
+	}
+	m := synth(t, nil)
+	for id, a := range m.resources("AWS::CloudWatch::Alarm") {
+		says, link, _ := strings.Cut(text(get(a, "Properties", "AlarmDescription")), " What to do: ")
+		page, section, _ := strings.Cut(link, "#")
+		if len(says) < 30 || page != "https://github.com/crlgate/crlgate/blob/main/docs/operations.md" || !headings[section] {
+			t.Errorf("%s says %q and links to %q, which is no section of the runbook", id, says, link)
+		}
+	}
+	m = synth(t, &gate.Props{Alarms: &gate.AlarmsProps{RunbookURL: jsii.String("https://wiki.example.com/crlgate")}})
+	_, a := m.one("AWS::CloudWatch::Alarm", "GateBreakGlass")
+	if got := text(get(a, "Properties", "AlarmDescription")); !strings.HasSuffix(got, " https://wiki.example.com/crlgate#breakglass") {
+		t.Errorf("with a runbook of the user's: %s", got)
+	}
+}
+
+func TestAlarmActions(t *testing.T) {
+	for id, a := range synth(t, nil).resources("AWS::CloudWatch::Alarm") {
+		if get(a, "Properties", "AlarmActions") != nil {
+			t.Errorf("%s acts, though nobody said how", id)
+		}
+	}
+	for id, a := range full(t).resources("AWS::CloudWatch::Alarm") {
+		for _, when := range []string{"AlarmActions", "OKActions"} {
+			if got := texts(get(a, "Properties", when)); !slices.Equal(got, []string{"arn:aws:sns:eu-west-1:111122223333:alarms"}) {
+				t.Errorf("%s of %s: %v", when, id, got)
+			}
+		}
+	}
+}
+
+// TestEveryReasonToDenyHasAnAlarm reads the reasons where the authorizer has them.
+func TestEveryReasonToDenyHasAnAlarm(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../../pkg/authorize/decide.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := []string{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok {
+			if kind, ok := spec.Type.(*ast.Ident); ok && kind.Name == "Reason" {
+				reason, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if reason != "good" {
+					reasons = append(reasons, reason)
+				}
+			}
+		}
+		return true
+	})
+	watched := map[string]int{}
+	for _, a := range synth(t, nil).resources("AWS::CloudWatch::Alarm") {
+		for _, q := range list(get(a, "Properties", "Metrics")) {
+			for _, d := range list(get(q, "MetricStat", "Metric", "Dimensions")) {
+				if get(d, "Name") == "reason" {
+					watched[text(get(d, "Value"))]++
+				}
+			}
+		}
+	}
+	if len(reasons) < 13 || len(reasons) != len(watched) {
+		t.Errorf("the authorizer has %d reasons to deny, %d are watched", len(reasons), len(watched))
+	}
+	for _, reason := range reasons {
+		if watched[reason] != 1 {
+			t.Errorf("%s is watched by %d alarms, want 1", reason, watched[reason])
+		}
+	}
+}
+
+func TestThresholdsFollowTheProps(t *testing.T) {
+	minutes := func(n float64) awscdk.Duration { return awscdk.Duration_Minutes(jsii.Number(n)) }
+	got := alarms(synth(t, &gate.Props{
+		Authorizer:   &gate.AuthorizerProps{RevalidateAfter: minutes(2), MaxUnvalidated: minutes(10)},
+		Preprocessor: &gate.PreprocessorProps{Timeout: minutes(5), ReconcileEvery: minutes(20)},
+		Alarms: &gate.AlarmsProps{
+			CRLExpiryWarning: minutes(120), CRLExpiryCritical: minutes(60), PendingAfter: minutes(30),
+			VanishedSerials: jsii.Number(7), DenialBand: jsii.Number(2),
+		},
+	}))
+	for name, want := range map[string]string{
+		"CRLExpiryWarning":        "< 7200, 1 × 1200 s",
+		"CRLExpiryCritical":       "< 3600, 1 × 1200 s",
+		"CRLPending":              "≥ 1, 2 × 1200 s", // no sooner than after 30 min
+		"SerialsVanished":         "≥ 7, 1 × 300 s",
+		"CatalogNotRevalidated":   "≥ 360, 1 × 300 s",
+		"PreprocessorNearTimeout": "≥ 240000, 1 × 300 s",
+		"PreprocessorIdle":        "< 1, 3 × 1200 s",
+		"DenialsRevoked":          "> usual + 2 σ, 3 × 300 s",
+	} {
+		if got := got[name].condition + ", " + got[name].periods; got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
+// operations is the page that an operator reads.
+func operations(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// rows are the rows of the Markdown table whose header begins with that cell.
+func rows(t *testing.T, page, header string) []string {
+	t.Helper()
+	_, table, found := strings.Cut(page, "\n| "+header+" |")
+	if !found {
+		t.Fatalf("there is no table that begins with %s", header)
+	}
+	var out []string
+	for i, line := range strings.Split(table, "\n") {
+		if i < 2 { // the rest of the header, and the rule
+			continue
+		}
+		if !strings.HasPrefix(line, "|") {
+			break
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+// TestOperationsListsTheAlarms compares the page with the template in both directions.
+func TestOperationsListsTheAlarms(t *testing.T) {
+	missing := map[string]string{"notBreaching": "no alarm", "ignore": "as before", "breaching": "alarm"}
+	var want []string
+	for name, w := range alarms(synth(t, nil)) {
+		section := name
+		if strings.HasPrefix(w.condition, ">") {
+			section = "DenialsUnusual"
+		}
+		var names []string
+		for _, r := range w.metrics {
+			if name := strings.TrimPrefix(r.namespace+" ", "crlgate ") + r.name; !slices.Contains(names, "`"+name+"`") {
+				names = append(names, "`"+name+"`")
+			}
+		}
+		want = append(want, fmt.Sprintf("| [%s](#%s) | %s %s %s | %s | %s |",
+			name, strings.ToLower(section), strings.ToLower(w.statistic), strings.Join(names, ", "), w.condition, w.periods, missing[w.missing]))
+	}
+	sameSet(t, "the table of alarms in docs/operations.md", rows(t, operations(t), "Alarm"), want)
+}
+
+// TestOperationsListsTheMetrics compares the page with what the functions report, in both directions.
+func TestOperationsListsTheMetrics(t *testing.T) {
+	reported := reportedBy()
+	var want []string
+	for _, d := range telemetry.Metrics() {
+		sets := make([]string, len(reported[d.Name]))
+		for i, set := range reported[d.Name] {
+			sets[i] = strings.ReplaceAll(set, ",", " + ")
+		}
+		want = append(want, fmt.Sprintf("| `%s` | %s | %s |", d.Name, d.Unit, strings.Join(sets, "; ")))
+	}
+	var got []string
+	for _, row := range rows(t, operations(t), "Metric") {
+		cells := strings.SplitN(row, " | ", 4)
+		if len(cells) != 4 || len(cells[3]) < 20 {
+			t.Errorf("a row without a meaning: %s", row)
+			continue
+		}
+		got = append(got, strings.Join(cells[:3], " | ")+" |")
+	}
+	sameSet(t, "the table of metrics in docs/operations.md", got, want)
+	if len(reported) < 10 {
+		t.Error("hardly any metric is reported: the comparison says nothing")
+	}
+}
+
+func TestDashboardIsThere(t *testing.T) {
+	m := synth(t, nil)
+	_, dashboard := m.one("AWS::CloudWatch::Dashboard", "")
+	body := text(get(dashboard, "Properties", "DashboardBody"))
+	for id := range m.resources("AWS::CloudWatch::Alarm") {
+		if !strings.Contains(body, "<"+id+".Arn>") {
+			t.Errorf("%s is not on the dashboard", id)
+		}
+	}
+}
