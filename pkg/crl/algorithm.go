@@ -189,19 +189,36 @@ func parseHash(in *cryptobyte.String) (crypto.Hash, error) {
 	return 0, refuse(AlgorithmUnsupported, "RSA-PSS with hash %v", oid)
 }
 
-// newTap returns the writer that tbsCertList passes through.
-func (a Algorithm) newTap() io.Writer {
+// newTap returns the writer that tbsCertList, of size octets, passes through.
+func (a Algorithm) newTap(size int64) io.Writer {
 	if a.kind == kindEd25519 {
-		return &bytes.Buffer{}
+		return &message{size: int(size)}
 	}
 	return a.Hash.New()
+}
+
+// message gathers the signed bytes. It grows by doubling, never beyond the
+// size that was claimed, and never to it before the bytes are there.
+type message struct {
+	b    []byte
+	size int
+}
+
+func (m *message) Write(p []byte) (int, error) {
+	if n := len(m.b) + len(p); n > cap(m.b) {
+		grown := make([]byte, len(m.b), max(n, min(2*n, m.size)))
+		copy(grown, m.b)
+		m.b = grown
+	}
+	m.b = append(m.b, p...)
+	return len(p), nil
 }
 
 // seal takes over what the tap gathered.
 func (l *List) seal(tap io.Writer) {
 	switch t := tap.(type) {
-	case *bytes.Buffer:
-		l.tbs = t.Bytes()
+	case *message:
+		l.tbs = t.b
 		h := l.Algorithm.Hash.New()
 		h.Write(l.tbs)
 		l.Digest = h.Sum(nil)

@@ -33,28 +33,68 @@ func checkElement(b []byte, off int64, depth int) (int, error) {
 	if len(b) < 2 || b[0]&0x1f == 0x1f {
 		return 0, refuseAt(Malformed, off, "not a DER element")
 	}
-	head, length := 2, int(b[1])
-	if length >= 0x80 {
-		n := length & 0x7f
-		if n == 0 || n > 3 || len(b) < 2+n {
-			return 0, refuseAt(Malformed, off, "length is indefinite, or longer than what contains it")
-		}
-		length = 0
-		for _, c := range b[2 : 2+n] {
-			length = length<<8 | int(c)
-		}
-		if length < 0x80 || length>>(8*(n-1)) == 0 {
-			return 0, refuseAt(Malformed, off, "length is not minimally encoded, which DER forbids")
-		}
-		head += n
+	head, length, fault := elementLength(b)
+	if fault != "" {
+		return 0, refuseAt(Malformed, off, "an element %s", fault)
 	}
-	if head+length > len(b) {
+	if head == 0 || length > int64(len(b)-head) {
 		return 0, refuseAt(Malformed, off, "an element is longer than what contains it")
 	}
+	end := head + int(length)
 	if b[0]&0x20 != 0 {
-		if err := checkElements(b[head:head+length], off+int64(head), depth+1); err != nil {
+		if err := checkElements(b[head:end], off+int64(head), depth+1); err != nil {
 			return 0, err
 		}
 	}
-	return head + length, nil
+	return end, nil
+}
+
+// maxHeader is the longest header that is read: tag, length octet, and six
+// octets of length.
+const maxHeader = 8
+
+// elementLength reads the length of the element at the front of b, which has
+// at least two octets. head is 0 where b ends inside the header; fault says in
+// words what DER forbids about it.
+func elementLength(b []byte) (head int, length int64, fault string) {
+	if b[1] < 0x80 {
+		return 2, int64(b[1]), ""
+	}
+	n := int(b[1] & 0x7f)
+	switch {
+	case n == 0:
+		return 0, 0, "has an indefinite length, which DER forbids"
+	case n > maxHeader-2:
+		return 0, 0, "has a length of more than six octets"
+	case len(b) < 2+n:
+		return 0, 0, ""
+	}
+	for _, c := range b[2 : 2+n] {
+		length = length<<8 | int64(c)
+	}
+	if length < 0x80 || length>>(8*(n-1)) == 0 {
+		return 0, 0, "has a length that is not minimally encoded, which DER forbids"
+	}
+	return 2 + n, length, ""
+}
+
+// minimalInteger reports whether b is the contents of a DER INTEGER: not
+// empty, and without an octet that only repeats the sign.
+func minimalInteger(b []byte) bool {
+	return len(b) == 1 || len(b) > 1 && (b[0] != 0 || b[1] >= 0x80) && (b[0] != 0xff || b[1] < 0x80)
+}
+
+// generalName reports whether der, one DER element, has a tag of the CHOICE
+// GeneralName (RFC 5280 §4.2.1.6) and is exact inside.
+func generalName(der []byte) bool {
+	if len(der) == 0 {
+		return false
+	}
+	switch der[0] {
+	case 0xa0, 0xa3, 0xa4, 0xa5: // otherName, x400Address, directoryName, ediPartyName
+	case 0x81, 0x82, 0x86, 0x87, 0x88: // rfc822Name, dNSName, URI, iPAddress, registeredID
+	default:
+		return false
+	}
+	return checkDER(der, 0) == nil
 }

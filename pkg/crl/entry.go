@@ -62,26 +62,50 @@ func (p *parser) entriesInWindow(end int64) error {
 	if p.s.off == end {
 		return nil
 	}
-	// The next entry is not whole in the window: either there is more to
-	// read, or it reaches beyond the field.
+	return p.fetchEntry(end)
+}
+
+// fetchEntry makes the next entry whole in the window, where it is not. What
+// it refuses, and how, must not depend on where the window ended.
+func (p *parser) fetchEntry(end int64) error {
 	rest := end - p.s.off
-	if int64(len(p.s.window)) >= rest {
+	err := p.s.need(int(min(rest, maxHeader))) // where it fails, what there is may still tell a fault
+	b := p.s.window
+	if int64(len(b)) > rest {
+		b = b[:rest]
+	}
+	head, length, faulty := p.entryHeader(b, p.s.off)
+	switch {
+	case faulty != nil:
+		return faulty
+	case head == 0 && err != nil:
+		return p.fault(err, "revokedCertificates")
+	case head == 0 || int64(head+length) > rest:
 		return refuseAt(Malformed, p.s.off, "entry %d is longer than revokedCertificates", p.list.Entries+1)
 	}
-	_, head, length, err := p.header("an entry")
-	if err != nil {
-		return err
-	}
-	if length > MaxEntry {
-		return refuseAt(TooLarge, p.s.off, "entry %d has %d octets, more than the %d that are read", p.list.Entries+1, length, MaxEntry)
-	}
-	if int64(head)+length > rest {
-		return refuseAt(Malformed, p.s.off, "entry %d is longer than revokedCertificates", p.list.Entries+1)
-	}
-	if err := p.s.need(head + int(length)); err != nil {
+	if err := p.s.need(head + length); err != nil {
 		return p.fault(err, "revokedCertificates")
 	}
 	return nil
+}
+
+// entryHeader reads an entry's tag and length; head is 0 where b ends inside
+// them.
+func (p *parser) entryHeader(b []byte, off int64) (head, length int, err error) {
+	if len(b) < 2 {
+		return 0, 0, nil
+	}
+	if b[0] != tagSequence {
+		return 0, 0, refuseAt(Malformed, off, "entry %d has tag 0x%02x, expected 0x30", p.list.Entries+1, b[0])
+	}
+	head, long, fault := elementLength(b)
+	if fault != "" {
+		return 0, 0, refuseAt(Malformed, off, "entry %d %s", p.list.Entries+1, fault)
+	}
+	if long > MaxEntry {
+		return 0, 0, refuseAt(TooLarge, off, "entry %d has %d octets, more than the %d that are read", p.list.Entries+1, long, MaxEntry)
+	}
+	return head, int(long), nil
 }
 
 // entry reads one entry from the front of b, which lies at offset off. It
@@ -90,41 +114,17 @@ func (p *parser) entriesInWindow(end int64) error {
 //	SEQUENCE { userCertificate INTEGER, revocationDate Time,
 //	           crlEntryExtensions SEQUENCE OPTIONAL }
 func (p *parser) entry(b []byte, off int64) (int, error) {
-	if len(b) < 2 {
-		return 0, nil
+	head, length, err := p.entryHeader(b, off)
+	if err != nil {
+		return 0, err
 	}
-	if b[0] != tagSequence {
-		return 0, refuseAt(Malformed, off, "entry %d has tag 0x%02x, expected 0x30", p.list.Entries+1, b[0])
-	}
-	head, length := 2, int(b[1])
-	if length >= 0x80 {
-		var ok bool
-		if head, length, ok = longLength(b); !ok {
-			if len(b) < 5 {
-				return 0, nil // entriesInWindow looks at it again with more bytes, or refuses it
-			}
-			return 0, refuseAt(Malformed, off, "entry %d has a length that is not minimal DER, or is too large", p.list.Entries+1)
-		}
-	}
-	if head+length > len(b) {
+	if head == 0 || head+length > len(b) {
 		return 0, nil
 	}
 	if err := p.entryContents(b[head:head+length], off+int64(head)); err != nil {
 		return 0, err
 	}
 	return head + length, nil
-}
-
-// longLength reads a length of one or two length octets behind 0x80; entries
-// have no longer ones.
-func longLength(b []byte) (head, length int, ok bool) {
-	switch {
-	case b[1] == 0x81 && len(b) >= 3 && b[2] >= 0x80:
-		return 3, int(b[2]), true
-	case b[1] == 0x82 && len(b) >= 4 && b[2] != 0:
-		return 4, int(b[2])<<8 | int(b[3]), true
-	}
-	return 0, 0, false
 }
 
 func (p *parser) entryContents(c []byte, off int64) error {
@@ -134,15 +134,13 @@ func (p *parser) entryContents(c []byte, off int64) error {
 	}
 	n := int(c[1])
 	if n > MaxSerial {
-		if n >= 0x80 || 2+n <= len(c) {
-			return refuseAt(SerialTooLong, off, "entry %d has a serial number of more than %d octets", p.list.Entries+1, MaxSerial)
-		}
+		return p.longSerial(c, off)
 	}
 	if n == 0 || 2+n > len(c) {
 		return refuseAt(Malformed, off, "entry %d: serial number is empty or longer than the entry", p.list.Entries+1)
 	}
 	serial := c[2 : 2+n]
-	if n > 1 && (serial[0] == 0 && serial[1] < 0x80 || serial[0] == 0xff && serial[1] >= 0x80) {
+	if !minimalInteger(serial) {
 		return refuseAt(Malformed, off, "entry %d: serial number is not minimally encoded, which DER forbids", p.list.Entries+1)
 	}
 	c = c[2+n:]
@@ -158,6 +156,9 @@ func (p *parser) entryContents(c []byte, off int64) error {
 	// crlEntryExtensions
 	reason := Unspecified
 	if len(c) > 0 {
+		if p.list.Version == 1 {
+			return refuseAt(VersionUnsupported, off, "entry %d has extensions, which a v1 CRL has not (RFC 5280 §5.1.2.1)", p.list.Entries+1)
+		}
 		if len(c) == len(plainReason)+1 && string(c[:len(plainReason)]) == plainReason && reasonKnown(c[len(plainReason)]) {
 			reason = Reason(c[len(plainReason)]) // the common case: a non-critical reasonCode and nothing else
 		} else {
@@ -168,6 +169,18 @@ func (p *parser) entryContents(c []byte, off int64) error {
 		}
 	}
 	return p.add(serial, sec, reason)
+}
+
+// longSerial tells how a serial number of more than MaxSerial octets is wrong.
+func (p *parser) longSerial(c []byte, off int64) error {
+	head, length, fault := elementLength(c)
+	switch {
+	case fault != "":
+		return refuseAt(Malformed, off, "entry %d: serial number %s", p.list.Entries+1, fault)
+	case head == 0 || length > int64(len(c)-head):
+		return refuseAt(Malformed, off, "entry %d: serial number is longer than the entry", p.list.Entries+1)
+	}
+	return refuseAt(SerialTooLong, off, "entry %d has a serial number of %d octets, more than %d", p.list.Entries+1, length, MaxSerial)
 }
 
 // plainReason is an Extensions value that holds just a non-critical

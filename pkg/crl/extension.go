@@ -35,8 +35,27 @@ type extension struct {
 	value    cryptobyte.String // contents of extnValue
 }
 
+const maxShownID = 32 // octets of an identifier that an error message shows
+
+// exactID reports whether id is the contents of a DER OBJECT IDENTIFIER: whole
+// subidentifiers, each in the fewest octets (X.690 §8.19.2). Otherwise one
+// extension could be written in two ways, and stand twice.
+func exactID(id []byte) bool {
+	first := true
+	for _, b := range id {
+		if first && b == 0x80 {
+			return false
+		}
+		first = b < 0x80
+	}
+	return len(id) > 0 && first
+}
+
 // dotted returns the identifier as people write it.
 func (e extension) dotted() string {
+	if len(e.id) > maxShownID {
+		return fmt.Sprintf("%x… (%d octets)", []byte(e.id[:maxShownID]), len(e.id))
+	}
 	b := cryptobyte.NewBuilder(nil)
 	b.AddASN1(cbasn1.OBJECT_IDENTIFIER, func(b *cryptobyte.Builder) { b.AddBytes(e.id) })
 	var oid asn1.ObjectIdentifier
@@ -61,7 +80,7 @@ func readExtensions(der []byte, off int64, malformed Code, where string, see fun
 		if !seq.ReadASN1(&ext, cbasn1.SEQUENCE) {
 			return refuseAt(malformed, off, "%s hold something that is not an Extension", where)
 		}
-		if !ext.ReadASN1(&e.id, cbasn1.OBJECT_IDENTIFIER) || e.id.Empty() || e.id[len(e.id)-1] >= 0x80 {
+		if !ext.ReadASN1(&e.id, cbasn1.OBJECT_IDENTIFIER) || !exactID(e.id) {
 			return refuseAt(malformed, off, "%s hold an extension without an identifier", where)
 		}
 		if ext.PeekASN1Tag(cbasn1.BOOLEAN) {
@@ -93,25 +112,10 @@ func readExtensions(der []byte, off int64, malformed Code, where string, see fun
 // crlExtensions reads the rest of tbsCertList: the extensions, if any.
 func (p *parser) crlExtensions(limit int64) error {
 	l := p.list
-	if p.s.off == limit {
-		if p.opts.AllowNoNumber {
-			return nil
+	if p.s.off < limit {
+		if err := p.readCRLExtensions(limit); err != nil {
+			return err
 		}
-		return refuse(NumberMissing, "no CRL number: without one, an older CRL could not be told from a newer one (RFC 5280 §5.2.3)")
-	}
-	off := p.s.off
-	_, body, err := p.element(tagExtensions, MaxExtensions, limit, "crlExtensions")
-	if err != nil {
-		return err
-	}
-	if p.s.off != limit {
-		return refuseAt(Malformed, p.s.off, "%d bytes inside tbsCertList behind the extensions", limit-p.s.off)
-	}
-	if l.Version == 1 {
-		return refuseAt(VersionUnsupported, off, "a v1 CRL has no extensions: the version field is missing (RFC 5280 §5.1.2.1)")
-	}
-	if err := readExtensions(body, off, ExtensionMalformed, "CRL extensions", p.crlExtension); err != nil {
-		return err
 	}
 	if l.Number == nil && !p.opts.AllowNoNumber {
 		return refuse(NumberMissing, "no CRL number: without one, an older CRL could not be told from a newer one (RFC 5280 §5.2.3)")
@@ -120,6 +124,21 @@ func (p *parser) crlExtensions(limit int64) error {
 		return refuse(CertificateIssuerStray, "an entry names a certificate issuer, but the issuing distribution point does not say indirectCRL (RFC 5280 §5.3.3)")
 	}
 	return nil
+}
+
+func (p *parser) readCRLExtensions(limit int64) error {
+	off := p.s.off
+	_, body, err := p.element(tagExtensions, MaxExtensions, limit, "crlExtensions")
+	if err != nil {
+		return err
+	}
+	if p.s.off != limit {
+		return refuseAt(Malformed, p.s.off, "%d bytes inside tbsCertList behind the extensions", limit-p.s.off)
+	}
+	if p.list.Version == 1 {
+		return refuseAt(VersionUnsupported, off, "a v1 CRL has no extensions: the version field is missing (RFC 5280 §5.1.2.1)")
+	}
+	return readExtensions(body, off, ExtensionMalformed, "CRL extensions", p.crlExtension)
 }
 
 func (p *parser) crlExtension(e extension) error {
@@ -145,14 +164,16 @@ func (p *parser) crlExtension(e extension) error {
 		return err
 	case idFreshestCRL:
 		// Where a delta may be found; nothing in this CRL depends on it.
-		var seq cryptobyte.String
-		if v := e.value; !v.ReadASN1(&seq, cbasn1.SEQUENCE) || !v.Empty() || seq.Empty() {
+		if !sequenceOf(e.value) {
 			return refuse(ExtensionMalformed, "freshestCRL is not CRLDistributionPoints (RFC 5280 §5.2.6)")
 		}
 		l.FreshestCRL = true
 	case idIssuerAltName, idAuthorityInfo:
 		// Other names of the issuer, and where to find its certificate:
 		// nothing that changes what the CRL says.
+		if !sequenceOf(e.value) {
+			return refuse(ExtensionMalformed, "extension %v is not a SEQUENCE of at least one element (RFC 5280 §5.2.2, §5.2.7)", e.dotted())
+		}
 	default:
 		if e.critical {
 			return refuse(CriticalExtensionUnknown, "critical extension %v is unknown: what the CRL means cannot be told (RFC 5280 §5.2)", e.dotted())
@@ -161,11 +182,24 @@ func (p *parser) crlExtension(e extension) error {
 	return nil
 }
 
+// wholeSequence reports whether b is exactly one SEQUENCE, whatever is in it.
+func wholeSequence(b []byte) bool {
+	if len(b) < 2 || b[0] != tagSequence {
+		return false
+	}
+	head, length, fault := elementLength(b)
+	return fault == "" && head > 0 && length == int64(len(b)-head)
+}
+
+// sequenceOf reports whether v is exactly one SEQUENCE of at least one element.
+func sequenceOf(v cryptobyte.String) bool {
+	return len(v) > 2 && v[0] == tagSequence && checkDER(v, 0) == nil
+}
+
 // crlNumber reads CRLNumber and BaseCRLNumber: INTEGER (0..MAX) of at most 20 octets.
 func crlNumber(e extension, what string) (*big.Int, error) {
 	var n big.Int
 	v := e.value
-	raw := []byte(v)
 	if !v.ReadASN1Integer(&n) || !v.Empty() {
 		return nil, refuse(ExtensionMalformed, "%s is not a DER INTEGER", what)
 	}
@@ -173,7 +207,7 @@ func crlNumber(e extension, what string) (*big.Int, error) {
 		return nil, refuse(NumberInvalid, "%s %v is negative (RFC 5280 §5.2.3)", what, &n)
 	}
 	if n.BitLen() > 8*MaxNumber {
-		return nil, refuse(NumberTooLong, "%s has %d octets, more than %d (RFC 5280 §5.2.3)", what, len(raw)-2, MaxNumber)
+		return nil, refuse(NumberTooLong, "%s has %d octets, more than %d (RFC 5280 §5.2.3)", what, (n.BitLen()+7)/8, MaxNumber)
 	}
 	return &n, nil
 }
@@ -184,7 +218,7 @@ func crlNumber(e extension, what string) (*big.Int, error) {
 func authorityKeyID(v cryptobyte.String) ([]byte, bool) {
 	var seq, id, skip cryptobyte.String
 	var has bool
-	if !v.ReadASN1(&seq, cbasn1.SEQUENCE) || !v.Empty() ||
+	if checkDER(v, 0) != nil || !v.ReadASN1(&seq, cbasn1.SEQUENCE) || !v.Empty() ||
 		!seq.ReadOptionalASN1(&id, &has, cbasn1.Tag(0).ContextSpecific()) {
 		return nil, false
 	}
@@ -205,11 +239,11 @@ func authorityKeyID(v cryptobyte.String) ([]byte, bool) {
 func (p *parser) entryExtensions(c []byte, off int64) (Reason, error) {
 	reason := Unspecified
 	entry := p.list.Entries + 1
+	if !wholeSequence(c) {
+		return 0, refuseAt(Malformed, off, "entry %d: what follows the revocation date is not exactly one SEQUENCE of extensions (RFC 5280 §5.1.2.6)", entry)
+	}
 	bad := func(what string) error {
 		return refuseAt(EntryExtensionMalformed, off, "entry %d: %s", entry, what)
-	}
-	if p.list.Version == 1 {
-		return 0, refuseAt(VersionUnsupported, off, "entry %d has extensions, which a v1 CRL has not (RFC 5280 §5.1.2.1)", entry)
 	}
 	err := readExtensions(c, off, EntryExtensionMalformed, "entry extensions", func(e extension) error {
 		v := e.value
@@ -248,18 +282,24 @@ func (p *parser) entryExtensions(c []byte, off int64) (Reason, error) {
 // certificateIssuer puts a new issuer in force, from this entry on (RFC 5280
 // §5.3.3). The batch before ends here.
 func (p *parser) certificateIssuer(v cryptobyte.String, bad func(string) error) error {
+	p.list.Indirect = true
+	if len(v) > 0 && string(v) == string(p.entries.issuer) {
+		return nil // named again: CAs do so on every entry
+	}
 	var names cryptobyte.String
-	whole := append([]byte(nil), v...)
+	whole := v
 	if !v.ReadASN1(&names, cbasn1.SEQUENCE) || !v.Empty() || names.Empty() {
 		return bad("certificateIssuer is not GeneralNames (RFC 5280 §5.3.3)")
 	}
-	if err := checkDER(whole, 0); err != nil {
-		return bad("certificateIssuer is not exact DER")
+	for !names.Empty() {
+		var name cryptobyte.String
+		if !names.ReadAnyASN1Element(&name, nil) || !generalName(name) {
+			return bad("certificateIssuer holds something that is not a GeneralName (RFC 5280 §4.2.1.6)")
+		}
 	}
 	if err := p.flush(); err != nil {
 		return err
 	}
-	p.entries.issuer = whole
-	p.list.Indirect = true
+	p.entries.issuer = append(p.entries.issuer[:0], whole...) // the batch that showed the old one is gone
 	return nil
 }

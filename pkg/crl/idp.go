@@ -81,6 +81,9 @@ func parseIDP(v cryptobyte.String) (*IssuingDistributionPoint, error) {
 			only++
 		}
 	}
+	if only == 0 && !d.Indirect && d.OnlySomeReasons == 0 && !d.HasDistributionPoint() {
+		return nil, refuse(IDPEmpty, "issuing distribution point says nothing: every flag is FALSE and no other field is there (RFC 5280 §5.2.5)")
+	}
 	if only > 1 {
 		return nil, refuse(IDPConflict, "more than one of onlyContainsUserCerts, onlyContainsCACerts and onlyContainsAttributeCerts is set (RFC 5280 §5.2.5)")
 	}
@@ -116,18 +119,21 @@ func parseDistributionPointName(in cryptobyte.String) (full [][]byte, relative [
 	case cbasn1.Tag(0).ContextSpecific().Constructed():
 		for !names.Empty() {
 			var name cryptobyte.String
-			var t cbasn1.Tag
-			if !names.ReadAnyASN1Element(&name, &t) || t&0xc0 != 0x80 || checkDER(name, 0) != nil && t&0x20 != 0 {
+			if !names.ReadAnyASN1Element(&name, nil) || !generalName(name) {
 				return nil, nil, false
 			}
 			full = append(full, append([]byte(nil), name...))
 		}
 		return full, nil, true
 	case cbasn1.Tag(1).ContextSpecific().Constructed():
-		if checkElements(names, 0, 0) != nil {
-			return nil, nil, false
+		relative = append([]byte(nil), names...)
+		for !names.Empty() {
+			var pair cryptobyte.String
+			if !names.ReadASN1Element(&pair, cbasn1.SEQUENCE) || checkDER(pair, 0) != nil {
+				return nil, nil, false
+			}
 		}
-		return nil, append([]byte(nil), names...), true
+		return nil, relative, true
 	}
 	return nil, nil, false
 }

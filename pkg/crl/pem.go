@@ -10,7 +10,9 @@ import (
 const (
 	pemBegin    = "-----BEGIN X509 CRL-----"
 	pemEnd      = "-----END X509 CRL-----"
+	pemBoundary = "-----BEGIN "
 	pemTextMax  = 64 << 10 // explanatory text allowed before the BEGIN line (RFC 7468 §5.2)
+	pemSpaceMax = 64 << 10 // white space allowed in one piece, so that an endless one ends
 	pemLineMax  = 16 << 10
 	pemReadSize = 64 << 10
 )
@@ -23,7 +25,7 @@ func decoded(r io.Reader) (io.Reader, bool, error) {
 	first, err := br.Peek(1)
 	if err != nil {
 		if err == io.EOF {
-			return nil, false, refuseAt(Malformed, 0, "the object is empty")
+			return nil, false, refuseAt(Malformed, 0, "the object is empty: upload a CRL in DER or PEM")
 		}
 		return nil, false, err
 	}
@@ -33,15 +35,18 @@ func decoded(r io.Reader) (io.Reader, bool, error) {
 	text := 0
 	for {
 		line, err := br.ReadSlice('\n')
-		text += len(line)
-		if bytes.Equal(bytes.TrimRight(line, " \t\r\n"), []byte(pemBegin)) {
-			return &pemReader{br: br}, true, nil
+		if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
+			return nil, false, err
 		}
+		text += len(line)
+		trimmed := bytes.TrimRight(line, " \t\r\n")
 		switch {
+		case string(trimmed) == pemBegin && err != bufio.ErrBufferFull:
+			return &pemReader{br: br}, true, nil
+		case bytes.HasPrefix(trimmed, []byte(pemBoundary)):
+			return nil, false, refuseAt(Malformed, 0, "PEM begins with %q, not with %q: one object holds one CRL and nothing else", clip(trimmed), pemBegin)
 		case err == io.EOF || text > pemTextMax || err == bufio.ErrBufferFull:
 			return nil, false, refuseAt(Malformed, 0, "neither DER nor PEM: the first byte is 0x%02x and no line reads %q", first[0], pemBegin)
-		case err != nil:
-			return nil, false, err
 		}
 	}
 }
@@ -49,12 +54,13 @@ func decoded(r io.Reader) (io.Reader, bool, error) {
 // pemReader decodes the base64 body behind a BEGIN line, up to the END line,
 // behind which only white space may stand.
 type pemReader struct {
-	br   *bufio.Reader
-	b64  []byte // base64 characters not yet decoded: fewer than four, or more than p holds
-	out  []byte // decoded bytes not yet handed out
-	buf  []byte
-	pad  bool // padding was seen: nothing but the END line may follow
-	done bool
+	br    *bufio.Reader
+	b64   []byte // base64 characters not yet decoded
+	out   []byte // decoded bytes not yet handed out
+	buf   []byte
+	space int  // white space since the last base64 character
+	pad   bool // padding was seen: nothing but the END line may follow
+	done  bool
 }
 
 func (p *pemReader) Read(dst []byte) (int, error) {
@@ -80,7 +86,13 @@ func (p *pemReader) decodeMore() error {
 		if err != nil && err != io.EOF {
 			return err
 		}
+		raw := len(line)
 		line = bytes.TrimRight(line, " \t\r\n")
+		if len(line) > 0 {
+			p.space = 0
+		} else if p.space += raw; p.space > pemSpaceMax {
+			return refuse(Malformed, "PEM body with more than %d characters of white space in one piece", pemSpaceMax)
+		}
 		if len(line) > 0 && line[0] == '-' {
 			if string(line) != pemEnd {
 				return refuse(Malformed, "PEM body ends in %q, not in %q", clip(line), pemEnd)
@@ -93,6 +105,10 @@ func (p *pemReader) decodeMore() error {
 		}
 		if err == io.EOF {
 			return refuse(Malformed, "PEM body without its line %q: the upload is cut short", pemEnd)
+		}
+		if bytes.IndexByte(line, '\r') >= 0 {
+			// The decoder would pass over it, and the characters be counted wrong.
+			return refuse(Malformed, "PEM body with a carriage return inside a line")
 		}
 		p.b64 = append(p.b64, line...)
 	}
@@ -120,7 +136,7 @@ func (p *pemReader) decodeMore() error {
 }
 
 func (p *pemReader) onlySpaceFollows() error {
-	for {
+	for n := 0; ; n++ {
 		b, err := p.br.ReadByte()
 		if err == io.EOF {
 			return nil
@@ -130,6 +146,9 @@ func (p *pemReader) onlySpaceFollows() error {
 		}
 		if b != ' ' && b != '\t' && b != '\r' && b != '\n' {
 			return refuse(TrailingData, "something follows the line %q: one object holds one CRL", pemEnd)
+		}
+		if n >= pemSpaceMax {
+			return refuse(TrailingData, "more than %d characters of white space follow the line %q", pemSpaceMax, pemEnd)
 		}
 	}
 }

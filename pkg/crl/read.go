@@ -25,6 +25,11 @@ const (
 // over before the fault was found, and the signature is not yet checked, so
 // nothing of them may be used before Read and [List.CheckSignature] succeed.
 func Read(r io.Reader, opts Options, sink func(*Batch) error) (*List, error) {
+	return read(r, opts, sink, chunkSize)
+}
+
+// read is Read with chunks of the given size; tests make them small.
+func read(r io.Reader, opts Options, sink func(*Batch) error, chunkSize int) (*List, error) {
 	if opts.MaxBytes > 0 {
 		r = &limitReader{r: r, left: opts.MaxBytes, limit: opts.MaxBytes}
 	}
@@ -32,7 +37,7 @@ func Read(r io.Reader, opts Options, sink func(*Batch) error) (*List, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := newStream(der)
+	s := newStream(der, chunkSize)
 	defer s.close()
 	p := &parser{s: s, opts: opts, list: &List{PEM: isPEM}, sink: sink}
 	if err := p.certificateList(); err != nil {
@@ -47,14 +52,23 @@ type limitReader struct {
 }
 
 func (l *limitReader) Read(p []byte) (int, error) {
+	if l.left < 0 {
+		return 0, l.tooLarge()
+	}
 	if int64(len(p)) > l.left+1 {
 		p = p[:l.left+1] // one more than allowed tells "exactly full" from "too large"
 	}
 	n, err := l.r.Read(p)
 	if l.left -= int64(n); l.left < 0 {
-		return 0, refuse(TooLarge, "longer than the %d bytes allowed (MAX_CRL_BYTES)", l.limit)
+		// What lies within the limit is handed over, so that a fault in it is
+		// found however the source cuts its reads.
+		return n - 1, l.tooLarge()
 	}
 	return n, err
+}
+
+func (l *limitReader) tooLarge() error {
+	return refuse(TooLarge, "longer than the %d bytes allowed (MAX_CRL_BYTES)", l.limit)
 }
 
 // parser walks a CertificateList. Every method consumes exactly the element it
@@ -73,7 +87,7 @@ type parser struct {
 // that ends too early is a malformed CRL, every other failure is the source's.
 func (p *parser) fault(err error, what string) error {
 	switch {
-	case errors.Is(err, io.EOF):
+	case err == io.EOF: // and not errors.Is: a failure that wraps io.EOF is no end
 		return refuseAt(Malformed, p.s.end, "ends in the middle of %s: the upload is cut short, or its lengths are wrong", what)
 	case errors.Is(err, errElementTooLarge):
 		return refuseAt(TooLarge, p.s.off, "%s is too large to be read", what)
@@ -86,31 +100,20 @@ func (p *parser) header(what string) (tag byte, head int, length int64, err erro
 	if err := p.s.need(2); err != nil {
 		return 0, 0, 0, p.fault(err, what)
 	}
-	w := p.s.window
-	tag, l := w[0], w[1]
+	tag = p.s.window[0]
 	if tag&0x1f == 0x1f {
 		return 0, 0, 0, refuseAt(Malformed, p.s.off, "%s has a multi-byte tag", what)
 	}
-	if l < 0x80 {
-		return tag, 2, int64(l), nil
+	if l := p.s.window[1]; l > 0x80 && l <= 0x80+maxHeader-2 {
+		if err := p.s.need(2 + int(l&0x7f)); err != nil {
+			return 0, 0, 0, p.fault(err, what)
+		}
 	}
-	n := int(l & 0x7f)
-	if n == 0 {
-		return 0, 0, 0, refuseAt(Malformed, p.s.off, "%s has an indefinite length, which DER forbids", what)
+	head, length, fault := elementLength(p.s.window)
+	if fault != "" {
+		return 0, 0, 0, refuseAt(Malformed, p.s.off, "%s %s", what, fault)
 	}
-	if n > 6 {
-		return 0, 0, 0, refuseAt(Malformed, p.s.off, "%s claims a length of %d length octets", what, n)
-	}
-	if err := p.s.need(2 + n); err != nil {
-		return 0, 0, 0, p.fault(err, what)
-	}
-	for _, b := range p.s.window[2 : 2+n] {
-		length = length<<8 | int64(b)
-	}
-	if length < 0x80 || length>>(8*(n-1)) == 0 {
-		return 0, 0, 0, refuseAt(Malformed, p.s.off, "%s has a length that is not minimally encoded, which DER forbids", what)
-	}
-	return tag, 2 + n, length, nil
+	return tag, head, length, nil
 }
 
 // open enters an element that must have this tag and must end at or before
@@ -156,6 +159,9 @@ func (p *parser) element(tag byte, maxLen int, limit int64, what string) (whole,
 	return whole, whole[head:], nil
 }
 
+// maxTime is how many octets of a time are read: enough to show a wrong one.
+const maxTime = 32
+
 const noLimit = int64(1) << 62
 
 // certificateList reads CertificateList and everything up to the end of the
@@ -193,7 +199,7 @@ func (p *parser) certificateList() error {
 	switch err := p.s.need(1); {
 	case err == nil:
 		return refuseAt(TrailingData, end, "bytes follow the CRL: one object holds one CRL")
-	case !errors.Is(err, io.EOF):
+	case err != io.EOF:
 		return err
 	}
 	if err := p.s.tapWait(); err != nil {
@@ -217,6 +223,9 @@ func (p *parser) tbsCertList(limit int64) error {
 		_, v, err := p.element(tagInteger, 8, end, "version")
 		if err != nil {
 			return err
+		}
+		if !minimalInteger(v) {
+			return refuseAt(Malformed, p.s.off-int64(len(v)), "version is not a DER INTEGER")
 		}
 		if len(v) != 1 || v[0] != 1 {
 			return refuseAt(VersionUnsupported, p.s.off-int64(len(v)), "version field %x: only v2 (1) and v1 (absent) exist (RFC 5280 §5.1.2.1)", v)
@@ -254,7 +263,13 @@ func (p *parser) signatureAlgorithm(tbsStart, tbsEnd int64) error {
 		return err
 	}
 	p.algorithm = append([]byte(nil), alg...)
+	if err := checkDER(p.algorithm, p.s.off-int64(len(alg))); err != nil {
+		return err
+	}
 	if p.list.Algorithm, err = parseAlgorithm(p.algorithm); err != nil {
+		if e := (*Error)(nil); !errors.As(err, &e) || e.Code != AlgorithmUnsupported {
+			return err
+		}
 		// The rest is read all the same, so that whoever only wants to know
 		// what the CRL says can; CheckSignature answers with this error.
 		p.list.unsupported = err
@@ -266,7 +281,7 @@ func (p *parser) signatureAlgorithm(tbsStart, tbsEnd int64) error {
 	if p.list.Algorithm.kind == kindEd25519 && tbsEnd-tbsStart > MaxEd25519 {
 		return refuse(TooLarge, "signed with Ed25519 and %d bytes long: such CRLs are held in memory and may have %d bytes at most", tbsEnd-tbsStart, MaxEd25519)
 	}
-	p.s.tapRange(tbsStart, tbsEnd, p.list.Algorithm.newTap())
+	p.s.tapRange(tbsStart, tbsEnd, p.list.Algorithm.newTap(tbsEnd-tbsStart))
 	return nil
 }
 
@@ -290,18 +305,24 @@ func (p *parser) dates(limit int64) error {
 	if err != nil {
 		return err
 	}
-	p.list.NextUpdate = unixTime(next)
+	if p.list.NextUpdate = unixTime(next); p.list.NextUpdate.IsZero() {
+		return refuseAt(Malformed, p.s.off, "nextUpdate is the first second of the year 1, which no CA means")
+	}
 	return nil
 }
 
 func (p *parser) time(limit int64, what string) (sec int64, tag byte, err error) {
-	if tag, _, _, err = p.header(what); err != nil {
+	var length int64
+	if tag, _, length, err = p.header(what); err != nil {
 		return 0, 0, err
+	}
+	if length > maxTime {
+		return 0, 0, refuseAt(Malformed, p.s.off, "%s has %d octets, and a time has 15 at most (RFC 5280 §5.1.2.4)", what, length)
 	}
 	if tag != tagUTCTime && tag != tagGeneralizedTime {
 		return 0, 0, refuseAt(Malformed, p.s.off, "%s has tag 0x%02x, expected UTCTime or GeneralizedTime", what, tag)
 	}
-	_, b, err := p.element(tag, 32, limit, what)
+	_, b, err := p.element(tag, maxTime, limit, what)
 	if err != nil {
 		return 0, 0, err
 	}

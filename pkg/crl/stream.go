@@ -10,6 +10,7 @@ import (
 const (
 	chunkSize = 256 << 10 // what is read, parsed and hashed at a time
 	carrySize = 64 << 10  // the most that may straddle two chunks: the largest element read whole
+	minChunk  = 1 << 10   // more than lies before the end of the signature algorithm
 	chunks    = 6         // chunks in flight: one parsed, the rest read ahead or being hashed
 )
 
@@ -17,8 +18,8 @@ const (
 // parser had not yet consumed of the chunk before is copied in front of them,
 // so that every element lies in one piece.
 type chunk struct {
-	buf  [carrySize + chunkSize]byte
-	n    int // fresh bytes
+	buf  []byte // carrySize octets, then as many as a chunk has
+	n    int    // fresh bytes
 	err  error
 	refs atomic.Int32 // the parser and, where the bytes are hashed, the hasher
 }
@@ -30,6 +31,7 @@ func (c *chunk) fresh() []byte { return c.buf[carrySize : carrySize+c.n] }
 // once the input is longer than one chunk.
 type stream struct {
 	r    io.Reader
+	size int // octets of a chunk, at least minChunk
 	free chan *chunk
 	full chan *chunk
 	done chan struct{}
@@ -54,9 +56,11 @@ type tapped struct {
 	b []byte
 }
 
-func newStream(r io.Reader) *stream {
-	return &stream{r: r, done: make(chan struct{})}
+func newStream(r io.Reader, size int) *stream {
+	return &stream{r: r, size: size, done: make(chan struct{})}
 }
+
+func (s *stream) newChunk() *chunk { return &chunk{buf: make([]byte, carrySize+s.size)} }
 
 // close stops the goroutines and waits for them; one Read of the source may
 // still have to return.
@@ -110,7 +114,7 @@ func (s *stream) more() error {
 func (s *stream) nextChunk() (*chunk, error) {
 	if !s.ahead && s.end == 0 {
 		// The first chunk is read here: most CRLs are no longer.
-		c := &chunk{}
+		c := s.newChunk()
 		fill(s.r, c, s.done)
 		c.refs.Store(1)
 		s.tapFresh(c)
@@ -134,7 +138,7 @@ func (s *stream) startReadAhead() {
 	s.free = make(chan *chunk, chunks+2)
 	s.full = make(chan *chunk, chunks)
 	for range chunks {
-		s.free <- &chunk{}
+		s.free <- s.newChunk()
 	}
 	s.wg.Add(1)
 	go func() {
@@ -166,7 +170,7 @@ func (s *stream) startReadAhead() {
 // once nobody waits any more.
 func fill(r io.Reader, c *chunk, done <-chan struct{}) {
 	c.n, c.err = 0, nil
-	for empty := 0; c.n < chunkSize; {
+	for empty := 0; c.n < len(c.buf)-carrySize; {
 		select {
 		case <-done:
 			return
@@ -194,7 +198,7 @@ func (s *stream) release(c *chunk) {
 }
 
 // tapRange sets which bytes of the stream go to w, in order. It is called
-// while the first of them are still in the current chunk.
+// while the first of them are still in the current chunk, the first one.
 func (s *stream) tapRange(from, to int64, w io.Writer) {
 	s.tapFrom, s.tapTo, s.tap = from, to, w
 	start := s.end - int64(s.cur.n)
@@ -220,7 +224,7 @@ func (s *stream) dispatch(c *chunk, b []byte, start int64) {
 		return
 	}
 	if s.tapCh == nil {
-		if s.tapTo <= s.end || c.n < chunkSize {
+		if s.tapTo <= s.end || c.n < s.size {
 			_, err := s.tap.Write(b) // all in one chunk: no goroutine needed
 			s.tapErr = errors.Join(s.tapErr, err)
 			return

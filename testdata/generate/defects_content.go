@@ -32,6 +32,9 @@ func contentDefects(a *authorities) []recipe {
 			o.Version = 1
 			o.Entries = o.Entries[:1]
 		}},
+		{name: "version_1_with_entry_extensions", code: "version_unsupported", what: "no version, so v1, with a reason code on an entry", edit: func(o *pki.CRLOptions) {
+			o.Version, o.Number, o.Entries = 1, nil, o.Entries[1:2]
+		}},
 		{name: "version_3", code: "version_unsupported", what: "version v3", edit: func(o *pki.CRLOptions) { o.Version = 3 }},
 		{name: "version_1_written_out", code: "version_unsupported", what: "version 0, which stands for v1 and cannot be written", edit: func(o *pki.CRLOptions) {
 			o.EditTBS = editField(tbsVersion, func([]byte) []byte { return []byte{2, 1, 0} })
@@ -42,6 +45,11 @@ func contentDefects(a *authorities) []recipe {
 		{name: "number_missing", code: "number_missing", what: "no CRL number (RFC 5280 §5.2.3)", edit: func(o *pki.CRLOptions) { o.Number = nil }},
 		{name: "number_21_octets", code: "number_too_long", what: "CRL number 2^160", edit: func(o *pki.CRLOptions) { o.Number = power(160, 0) }},
 		{name: "number_negative", code: "number_invalid", what: "CRL number −1", edit: func(o *pki.CRLOptions) { o.Number = big.NewInt(-1) }},
+		{name: "serial_65_octets", code: "serial_too_long", what: "a serial of 65 octets, one more than is read", edit: func(o *pki.CRLOptions) {
+			o.Entries[1].RawSerial = bytes.Repeat([]byte{0x7f}, 65)
+		}},
+		{name: "base_number_21_octets", code: "number_too_long", what: "a delta CRL with BaseCRLNumber 2^160", edit: func(o *pki.CRLOptions) { o.BaseNumber = power(160, 0) }},
+		{name: "base_number_negative", code: "number_invalid", what: "a delta CRL with BaseCRLNumber −1", edit: func(o *pki.CRLOptions) { o.BaseNumber = big.NewInt(-1) }},
 		{name: "serial_200_octets", code: "serial_too_long", what: "a serial of 200 octets", edit: func(o *pki.CRLOptions) {
 			o.Entries[1].RawSerial = bytes.Repeat([]byte{0x7f}, 200)
 		}},
@@ -98,6 +106,28 @@ func extensionDefects() []recipe {
 		{name: "aki_not_sequence", code: "extension_malformed", what: "authority key identifier that is an OCTET STRING", edit: func(o *pki.CRLOptions) {
 			extension(oidAuthorityKeyID, 4, 2, 1, 2)(without(o))
 		}},
+		{name: "aki_with_trailing_byte", code: "extension_malformed", what: "authority key identifier with a byte after it", edit: func(o *pki.CRLOptions) {
+			extension(oidAuthorityKeyID, 0x30, 3, 0x80, 1, 1, 0)(without(o))
+		}},
+		{name: "base_number_not_integer", code: "extension_malformed", what: "delta CRL indicator that is an OCTET STRING", edit: extension(oidDeltaIndicator, 4, 1, 42)},
+		{name: "freshest_crl_empty", code: "extension_malformed", what: "freshestCRL that is an empty SEQUENCE", edit: extension(oidFreshestCRL, 0x30, 0)},
+		{name: "authority_information_access_junk", code: "extension_malformed", what: "authority information access whose elements do not fill it", edit: extension(oidAuthorityInfo, 0x30, 2, 0x30, 1)},
+		{name: "issuer_alternative_name_not_sequence", code: "extension_malformed", what: "issuer alternative name that is an IA5String", edit: extension(oidIssuerAltName, 0x16, 2, 'c', 'a')},
+		{name: "extensions_empty", code: "extension_malformed", what: "crlExtensions that are an empty SEQUENCE (RFC 5280 §5.1.2.7)", edit: func(o *pki.CRLOptions) {
+			o.EditTBS = editField(tbsExtensions, func([]byte) []byte { return []byte{0xa0, 2, 0x30, 0} })
+		}},
+		{name: "extension_without_id", code: "extension_malformed", what: "an extension whose identifier is empty", edit: func(o *pki.CRLOptions) {
+			o.EditTBS = appendExtension(element(0x30, []byte{6, 0}, element(4, null)))
+		}},
+		{name: "extension_id_not_minimal", code: "extension_malformed", what: "a second CRL number whose identifier hides behind a superfluous octet (X.690 §8.19.2)", edit: func(o *pki.CRLOptions) {
+			o.EditTBS = appendExtension(element(0x30, []byte{6, 4, 0x55, 0x1d, 0x80, 0x14}, element(4, []byte{2, 1, 99})))
+		}},
+		{name: "extension_critical_not_der", code: "extension_malformed", what: "critical flag of 01, where DER's TRUE is FF", edit: func(o *pki.CRLOptions) {
+			o.EditTBS = appendExtension(element(0x30, must(asn1.Marshal(oidUnknown)), []byte{1, 1, 1}, element(4, null)))
+		}},
+		{name: "extension_with_a_fourth_field", code: "extension_malformed", what: "an extension with an element after its value", edit: func(o *pki.CRLOptions) {
+			o.EditTBS = appendExtension(element(0x30, must(asn1.Marshal(oidUnknown)), element(4, null), null))
+		}},
 		{name: "reason_7", code: "entry_extension_malformed", what: "reason code 7, which is not assigned (RFC 5280 §5.3.1)", edit: entry(0, reason(10, 1, 7))},
 		{name: "reason_11", code: "entry_extension_malformed", what: "reason code 11, which does not exist", edit: entry(0, reason(10, 1, 11))},
 		{name: "reason_not_enumerated", code: "entry_extension_malformed", what: "reason code that is an INTEGER", edit: entry(0, reason(2, 1, 1))},
@@ -106,8 +136,21 @@ func extensionDefects() []recipe {
 		{name: "invalidity_date_utctime", code: "entry_extension_malformed", what: "invalidity date that is a UTCTime (RFC 5280 §5.3.2)", edit: entry(0, pkix.Extension{
 			Id: asn1.ObjectIdentifier{2, 5, 29, 24}, Value: element(tagUTCTime, []byte("261101000000Z")),
 		})},
+		{name: "hold_instruction_not_oid", code: "entry_extension_malformed", what: "hold instruction code that is NULL", edit: entry(0, pkix.Extension{Id: oidHoldInstruction, Value: null})},
+		{name: "certificate_issuer_empty", code: "entry_extension_malformed", what: "certificate issuer of no names (RFC 5280 §5.3.3)", edit: func(o *pki.CRLOptions) {
+			o.IDP = &pki.IDP{Indirect: true}
+			entry(0, pkix.Extension{Id: oidCertificateIssuer, Critical: true, Value: []byte{0x30, 0}})(o)
+		}},
+		{name: "certificate_issuer_not_general_name", code: "entry_extension_malformed", what: "certificate issuer that is a Name outside GeneralNames", edit: func(o *pki.CRLOptions) {
+			o.IDP = &pki.IDP{Indirect: true}
+			entry(0, pkix.Extension{Id: oidCertificateIssuer, Critical: true, Value: mustName(asn1.TagUTF8String, "Other CA")})(o)
+		}},
 		{name: "entry_extensions_empty", code: "entry_extension_malformed", what: "an entry with an empty SEQUENCE of extensions", edit: func(o *pki.CRLOptions) { o.Entries[0].EmptyExtensions = true }},
 		{name: "idp_empty", code: "idp_empty", what: "IDP that is an empty SEQUENCE (RFC 5280 §5.2.5)", edit: idp(0x30, 0)},
+		{name: "idp_flags_false", code: "idp_empty", what: "IDP that says onlyContainsUserCerts FALSE and nothing else", edit: idp(0x30, 3, 0x81, 1, 0)},
+		{name: "idp_name_not_general", code: "idp_malformed", what: "IDP with a full name of tag [9], which GeneralName has not", edit: idp(0x30, 7, 0xa0, 5, 0xa0, 3, 0x89, 1, 'x')},
+		{name: "idp_relative_not_rdn", code: "idp_malformed", what: "IDP with a relative name that is no attribute", edit: idp(0x30, 7, 0xa0, 5, 0xa1, 3, 2, 1, 1)},
+		{name: "idp_reasons_no_bit_string", code: "idp_malformed", what: "IDP with onlySomeReasons of no octets", edit: idp(0x30, 2, 0x83, 0)},
 		{name: "idp_not_sequence", code: "idp_malformed", what: "IDP that is NULL", edit: idp(5, 0)},
 		{name: "idp_name_empty", code: "idp_malformed", what: "IDP with a full name of no names", edit: idp(0x30, 4, 0xa0, 2, 0xa0, 0)},
 		{name: "idp_flag_not_der", code: "idp_malformed", what: "IDP with onlyContainsUserCerts of 01, where DER's TRUE is FF", edit: idp(0x30, 3, 0x81, 1, 1)},
@@ -125,11 +168,28 @@ var (
 	oidNumber         = asn1.ObjectIdentifier{2, 5, 29, 20}
 	oidReason         = asn1.ObjectIdentifier{2, 5, 29, 21}
 	oidAuthorityKeyID = asn1.ObjectIdentifier{2, 5, 29, 35}
+
+	oidIssuerAltName     = asn1.ObjectIdentifier{2, 5, 29, 18}
+	oidHoldInstruction   = asn1.ObjectIdentifier{2, 5, 29, 23}
+	oidDeltaIndicator    = asn1.ObjectIdentifier{2, 5, 29, 27}
+	oidCertificateIssuer = asn1.ObjectIdentifier{2, 5, 29, 29}
+	oidFreshestCRL       = asn1.ObjectIdentifier{2, 5, 29, 46}
+	oidAuthorityInfo     = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
+	oidUnknown           = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 2} // below the arc for private enterprises
 )
 
-// unknownExtension has an identifier below the arc for private enterprises.
 func unknownExtension(critical bool) []pkix.Extension {
-	return []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 2}, Critical: critical, Value: null}}
+	return []pkix.Extension{{Id: oidUnknown, Critical: critical, Value: null}}
+}
+
+// appendExtension returns an edit of tbsCertList that adds one encoded
+// Extension.
+func appendExtension(extension []byte) func([]byte) []byte {
+	return editField(tbsExtensions, func(b []byte) []byte {
+		return rewrap(b, func(list []byte) []byte {
+			return rewrap(list, func(c []byte) []byte { return append(c, extension...) })
+		})
+	})
 }
 
 // reasonExtensions encodes the extensions of an entry that has a reason alone.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/asn1"
 	"slices"
 
 	"github.com/crlgate/crlgate/internal/pki"
@@ -63,6 +64,22 @@ func derDefects(a *authorities) []recipe {
 		{name: "integer_not_minimal", what: "serial 1 as 00 01", edit: func(o *pki.CRLOptions) { o.Entries[0].RawSerial = []byte{0, 1} }},
 		{name: "integer_not_minimal_negative", what: "serial −1 as FF FF", edit: func(o *pki.CRLOptions) { o.Entries[0].RawSerial = []byte{0xff, 0xff} }},
 		{name: "integer_empty", what: "a serial without contents", edit: func(o *pki.CRLOptions) { o.Entries[0].RawSerial = []byte{} }},
+		{name: "version_not_minimal", what: "version 1 as 00 01", edit: field(tbsVersion, func([]byte) []byte { return []byte{2, 2, 0, 1} })},
+		{name: "length_not_minimal_serial", what: "a serial's length in the long form without need", edit: entry(element(0x30, []byte{2, 0x81, 1, 9}, date))},
+		{name: "length_over_parent_serial", what: "a serial that claims 200 octets and is longer than its entry", edit: entry(element(0x30, []byte{2, 0x81, 200, 9}, date))},
+		{name: "length_indefinite_entry", what: "an entry with an indefinite length (BER)", edit: entry(slices.Concat([]byte{0x30, 0x80, 2, 1, 9}, date, []byte{0, 0}))},
+		{name: "issuer_length_not_minimal", what: "a length inside the issuer in the long form without need", edit: func(o *pki.CRLOptions) {
+			o.Issuer = element(0x30, append([]byte{0x31, 0x81}, mustName(asn1.TagUTF8String, "Test CA ca")[3:]...))
+		}},
+		{name: "issuer_nested_deep", what: "an issuer of SETs in SETs, 200 deep", edit: func(o *pki.CRLOptions) {
+			name := []byte{}
+			for range 200 {
+				name = element(0x31, name)
+			}
+			o.Issuer = element(0x30, name)
+		}},
+		{name: "entry_date_wrong_tag", what: "a revocation date that is an OCTET STRING", edit: entry(element(0x30, []byte{2, 1, 9}, element(4, []byte("261101000000Z"))))},
+		{name: "entry_date_of_30_february", what: "a revocation date on 30 February", edit: entry(element(0x30, []byte{2, 1, 9}, element(tagUTCTime, []byte("260230000000Z"))))},
 		{name: "entry_without_date", what: "an entry of a serial alone", edit: entry(element(0x30, []byte{2, 1, 9}))},
 		{name: "entry_with_a_fourth_field", what: "an entry with an element after its extensions", edit: entry(element(0x30, []byte{2, 1, 9}, date, reasonExtensions(10, 1, 1), null))},
 		{name: "junk_after_extensions", what: "an element after the extensions in tbsCertList", edit: tbs(func(b []byte) []byte {
@@ -73,6 +90,7 @@ func derDefects(a *authorities) []recipe {
 			return rewrap(b, func(c []byte) []byte { return append(c, null...) })
 		})},
 		{name: "issuer_empty", what: "issuer is an empty name (RFC 5280 §5.1.2.3)", edit: func(o *pki.CRLOptions) { o.Issuer = []byte{0x30, 0} }},
+		{name: "signature_empty", what: "a signature of no octets", edit: list(editField(2, func([]byte) []byte { return []byte{3, 1, 0} }))},
 		{name: "signature_with_unused_bits", what: "signature of a number of bits that is no multiple of 8", edit: list(editField(2, func(b []byte) []byte {
 			return rewrap(b, func(c []byte) []byte { c[0] = 4; c[len(c)-1] &= 0xf0; return c })
 		}))},
@@ -81,6 +99,13 @@ func derDefects(a *authorities) []recipe {
 		{name: "time_with_fraction", what: "thisUpdate with a fraction of a second", edit: time(tagGeneralizedTime, "20261101000000.5Z")},
 		{name: "time_of_month_13", what: "thisUpdate in month 13", edit: time(tagUTCTime, "261301000000Z")},
 		{name: "time_of_30_february", what: "thisUpdate on 30 February", edit: time(tagUTCTime, "260230000000Z")},
+		{name: "time_of_day_24", what: "thisUpdate at 24 o'clock", edit: time(tagUTCTime, "261101240000Z")},
+		{name: "time_with_leap_second", what: "thisUpdate in second 60", edit: time(tagUTCTime, "261231235960Z")},
+		{name: "time_of_29_february_2100", what: "thisUpdate on 29 February 2100, which is no leap year", edit: time(tagGeneralizedTime, "21000229000000Z")},
+		{name: "time_of_40_octets", what: "thisUpdate of 40 octets", edit: time(tagGeneralizedTime, "2026110100000000000000000000000000000000")},
+		{name: "next_update_year_1", what: "nextUpdate in the first second of year 1", edit: func(o *pki.CRLOptions) {
+			o.RawNextUpdate = element(tagGeneralizedTime, []byte("00010101000000Z"))
+		}},
 		{name: "time_not_digits", what: "thisUpdate with a letter", edit: time(tagUTCTime, "26110100000aZ")},
 		{name: "pem_without_end", what: "PEM without its END line", file: func(der []byte) []byte {
 			return bytes.Split(crlPEM(der), []byte("-----END"))[0]
@@ -90,6 +115,21 @@ func derDefects(a *authorities) []recipe {
 			b := crlPEM(der)
 			b[60] = '!'
 			return b
+		}},
+		{name: "pem_with_headers", what: "PEM with encapsulated headers (RFC 1421), which RFC 7468 has not", file: func(der []byte) []byte {
+			return bytes.Replace(crlPEM(der), []byte("CRL-----\n"), []byte("CRL-----\nProc-Type: 4,CRL\n\n"), 1)
+		}},
+		{name: "pem_certificate_before", what: "PEM with a certificate before the CRL", file: func(der []byte) []byte {
+			return slices.Concat(pki.PEM(a.ca["ca"]), crlPEM(der))
+		}},
+		{name: "pem_carriage_returns", what: "PEM with carriage returns for line ends", file: func(der []byte) []byte {
+			return bytes.ReplaceAll(crlPEM(der), []byte("\n"), []byte("\r"))
+		}},
+		{name: "pem_padding_inside", what: "PEM of two base64 texts, each with its padding", file: func(der []byte) []byte {
+			cut := 10 + len(der)%3
+			b := crlPEM(der[:cut])
+			b = b[:bytes.Index(b, []byte("-----END"))]
+			return append(b, bytes.SplitN(crlPEM(der[cut:]), []byte("\n"), 2)[1]...)
 		}},
 		{name: "certificate_instead", what: "a certificate in DER", raw: a.ca["ca"].DER},
 	}
@@ -101,6 +141,7 @@ func derDefects(a *authorities) []recipe {
 		recipe{name: "trailing_newline", code: "trailing_data", what: "a line end after the DER", edit: func(o *pki.CRLOptions) { o.Trailing = []byte{'\n'} }},
 		recipe{name: "trailing_crl", code: "trailing_data", what: "two CRLs in one file", file: func(der []byte) []byte { return slices.Concat(der, der) }},
 		recipe{name: "trailing_crl_pem", code: "trailing_data", what: "two CRLs in one PEM file", file: func(der []byte) []byte { return slices.Concat(crlPEM(der), crlPEM(der)) }},
+		recipe{name: "trailing_text_pem", code: "trailing_data", what: "text after the END line", file: func(der []byte) []byte { return append(crlPEM(der), "the end\n"...) }},
 		recipe{name: "trailing_byte_in_pem", code: "trailing_data", what: "a zero byte after the CRL, within the PEM", file: func(der []byte) []byte { return crlPEM(append(der, 0)) }},
 		recipe{name: "length_of_a_terabyte", code: "too_large", what: "the first length claims 2^40 bytes, more than MAX_CRL_BYTES' default", edit: list(func(b []byte) []byte {
 			return append([]byte{0x30, 0x86, 1, 0, 0, 0, 0, 0}, b[4:]...)

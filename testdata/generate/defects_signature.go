@@ -28,6 +28,13 @@ func signatureDefects(a *authorities) []recipe {
 	accepted := ""
 	dsa := algorithm(asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 3, 2})
 	unknown := algorithm(asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 1})
+	oid := func(arcs ...int) []byte { return must(asn1.Marshal(asn1.ObjectIdentifier(arcs))) }
+	pss := oid(1, 2, 840, 113549, 1, 1, 10)
+	pssBare := element(0x30, pss)
+	pssTrailer := element(0x30, pss, element(0x30, element(0xa3, []byte{2, 1, 2})))
+	pssOtherMask := element(0x30, pss, element(0x30, element(0xa1, element(0x30, oid(1, 3, 6, 1, 4, 1, 99999, 3)))))
+	rsaOdd := element(0x30, oid(1, 2, 840, 113549, 1, 1, 11), []byte{2, 1, 0})
+	edNull := element(0x30, oid(1, 3, 101, 112), null)
 	return []recipe{
 		{name: "signature_altered", code: "signature_invalid", what: "a bit of the signature is flipped (ECDSA)", edit: flip},
 		{name: "signature_altered_rsa", code: "signature_invalid", what: "the same with RSA", issuer: "rsa", edit: flip},
@@ -55,6 +62,12 @@ func signatureDefects(a *authorities) []recipe {
 		{name: "algorithm_dsa", code: "algorithm_unsupported", what: "says DSA with SHA-256", edit: claims(dsa, dsa)},
 		{name: "algorithm_unknown", code: "algorithm_unsupported", what: "an algorithm that does not exist", edit: claims(unknown, unknown)},
 		{name: "algorithm_pss_other_mask_hash", code: "algorithm_unsupported", what: "RSASSA-PSS with SHA-256 and a mask of SHA-1", issuer: "rsa", edit: claims(pssMaskSHA1(), pssMaskSHA1())},
+		{name: "algorithm_pss_sha224", code: "algorithm_unsupported", what: "RSASSA-PSS with SHA-224", issuer: "rsa", edit: alg(pki.PSS(crypto.SHA224, 28))},
+		{name: "algorithm_pss_other_mask", code: "algorithm_unsupported", what: "RSASSA-PSS with a mask generation function that does not exist", issuer: "rsa", edit: claims(pssOtherMask, pssOtherMask)},
+		{name: "algorithm_pss_without_parameters", code: "malformed", what: "RSASSA-PSS without parameters, which a signature must have (RFC 4055 §3.1)", issuer: "rsa", edit: claims(pssBare, pssBare)},
+		{name: "algorithm_pss_trailer_2", code: "malformed", what: "RSASSA-PSS with trailer field 2 (RFC 4055 §3.1)", issuer: "rsa", edit: claims(pssTrailer, pssTrailer)},
+		{name: "algorithm_rsa_with_parameters", code: "malformed", what: "RSA with parameters that are an INTEGER (RFC 4055 §5)", issuer: "rsa", edit: claims(rsaOdd, rsaOdd)},
+		{name: "algorithm_ed25519_with_null", code: "malformed", what: "Ed25519 with NULL parameters (RFC 8410 §3)", issuer: "ed25519", edit: claims(edNull, edNull)},
 		{name: "sha1_rsa", code: "sha1_not_allowed", what: "RSA with SHA-1", issuer: "rsa", edit: alg(pki.PKCS1v15(crypto.SHA1)), and: &accepted},
 		{name: "sha1_rsa_pss", code: "sha1_not_allowed", what: "RSASSA-PSS with SHA-1, every parameter a default", issuer: "rsa", edit: alg(pki.PSS(crypto.SHA1, 20)), and: &accepted},
 		{name: "sha1_ecdsa", code: "sha1_not_allowed", what: "ECDSA with SHA-1", edit: alg(pki.ECDSA(crypto.SHA1)), and: &accepted},
