@@ -240,3 +240,7 @@ func (c *Cache) warm(ctx context.Context, next *snapshot) {
 		}
 	}
 }
+
+// Warm begins to fetch the catalog, without waiting for it: the first request
+// then finds it there, or on its way.
+func (c *Cache) Warm() { c.join(c.clock()) }

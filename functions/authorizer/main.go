@@ -1,0 +1,66 @@
+// Command authorizer is the Lambda authorizer of an API Gateway with mutual
+// TLS: it denies client certificates that are revoked, or whose revocation
+// status cannot be told. Its settings are in config.go.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"github.com/crlgate/crlgate/pkg/authorize"
+	"github.com/crlgate/crlgate/pkg/objectstore"
+	"github.com/crlgate/crlgate/pkg/revocation"
+	"github.com/crlgate/crlgate/pkg/telemetry"
+)
+
+// metricsInterval is how often metrics are written, at most.
+const metricsInterval = 10 * time.Second
+
+func main() {
+	if err := run(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "authorizer:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	c, err := readConfig(os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	// The collector works harder before Lambda kills the process.
+	debug.SetMemoryLimit(c.Memory * 9 / 10)
+	log := telemetry.NewLogger(os.Stdout, "authorizer", nil)
+	recorder := telemetry.NewRecorder(os.Stdout, "authorizer", metricsInterval)
+	// A request waits for S3 only so long; trying twice at once beats trying
+	// once for long.
+	bucket, err := objectstore.Open(ctx, c.CacheBucket, objectstore.WithMaxAttempts(2), objectstore.WithAttemptTimeout(2*time.Second))
+	if err != nil {
+		return fmt.Errorf("reaching the cache bucket: %w", err)
+	}
+	cache := revocation.New(bucket, revocation.Config{
+		RevalidateAfter: c.RevalidateAfter, MaxUnvalidated: c.MaxUnvalidated, MemoryBudget: c.MemoryBudget,
+	}, time.Now, log, cacheMetrics{recorder})
+	handler := authorize.New(authorize.Config{
+		Asker:      cache,
+		Settings:   authorize.Settings{Observe: c.Observe, RequireChain: c.RequireChain},
+		LogAllowed: c.LogAllowed, Log: log, RequestID: requestID,
+		Metrics: decisionMetrics{recorder},
+	})
+	cache.Warm() // in the background, while Lambda finishes the init
+	lambda.StartWithOptions(handler, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(func() { _ = recorder.Flush(time.Now()) }))
+	return nil
+}
+
+func requestID(ctx context.Context) string {
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		return lc.AwsRequestID
+	}
+	return ""
+}

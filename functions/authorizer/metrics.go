@@ -1,0 +1,54 @@
+package main
+
+import (
+	"time"
+
+	"github.com/crlgate/crlgate/pkg/authorize"
+	"github.com/crlgate/crlgate/pkg/revocation"
+	"github.com/crlgate/crlgate/pkg/telemetry"
+)
+
+// decisionMetrics records decisions.
+type decisionMetrics struct{ r *telemetry.Recorder }
+
+func (m decisionMetrics) Decided(d authorize.Decision, ca string, took time.Duration, a *revocation.Answer) {
+	if ca == "" {
+		ca = telemetry.None
+	}
+	labels := telemetry.Labels{Decision: "deny", Reason: string(d.Reason), CA: ca}
+	if d.Allow {
+		labels.Decision = "allow"
+	}
+	m.r.Count(telemetry.Decisions, labels)
+	m.r.Milliseconds(telemetry.DecideLatency, took, labels)
+	if d.WouldDeny {
+		m.r.Count(telemetry.WouldDeny, labels)
+		if d.Relaxed == "observe" {
+			m.r.Record(telemetry.ObserveMode, 1, labels)
+		} else {
+			m.r.Record(telemetry.BreakGlass, 1, labels)
+		}
+	}
+	if a.CA != "" {
+		m.r.Record(telemetry.CatalogAge, a.Age.Seconds(), labels)
+	}
+	_ = m.r.FlushIfDue(time.Now())
+}
+
+// cacheMetrics records what keeping the cache warm takes.
+type cacheMetrics struct{ r *telemetry.Recorder }
+
+func (m cacheMetrics) Refreshed(took time.Duration, err error) {
+	m.r.Milliseconds(telemetry.RefreshLatency, took, telemetry.Labels{})
+}
+
+func (m cacheMetrics) SetLoaded(bytes int64) {
+	m.r.Count(telemetry.SetLoads, telemetry.Labels{})
+	m.r.Record(telemetry.CacheBytesFetched, float64(bytes), telemetry.Labels{})
+}
+
+func (m cacheMetrics) HashFailed(string) { m.r.Count(telemetry.HashFailures, telemetry.Labels{}) }
+
+func (m cacheMetrics) CatalogRefused(why string) {
+	m.r.Count(telemetry.CatalogRefused, telemetry.Labels{Code: why, Reason: why})
+}

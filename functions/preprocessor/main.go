@@ -1,0 +1,95 @@
+// Command preprocessor is the Lambda function behind the upload bucket: it
+// verifies issuers and CRLs, flattens CRLs into sets and keeps the catalog. It
+// is invoked by S3 event notifications and by a timer. Its settings are in
+// config.go.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"github.com/crlgate/crlgate/pkg/objectstore"
+	"github.com/crlgate/crlgate/pkg/preprocess"
+	"github.com/crlgate/crlgate/pkg/telemetry"
+)
+
+func main() {
+	if err := run(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "preprocessor:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	c, err := readConfig(os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	uploads, err := objectstore.Open(ctx, c.UploadBucket, objectstore.WithMaxAttempts(4), objectstore.WithAttemptTimeout(20*time.Second))
+	if err != nil {
+		return fmt.Errorf("reaching the upload bucket: %w", err)
+	}
+	h := &handler{config: c, uploads: uploads, cache: uploads.Sibling(c.CacheBucket)}
+	lambda.StartWithOptions(h, lambda.WithContext(ctx))
+	return nil
+}
+
+type handler struct {
+	config         config
+	uploads, cache *objectstore.Bucket
+}
+
+// Invoke handles one event. What went wrong for good was reported and is no
+// error; an error makes Lambda try the event again and, at the end, put it on
+// the failure queue.
+func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	began := time.Now()
+	log := telemetry.NewLogger(os.Stdout, "preprocessor", nil)
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		log = log.With(telemetry.KeyRequestID, lc.AwsRequestID)
+	}
+	recorder := telemetry.NewRecorder(os.Stdout, "preprocessor", 0)
+	p := preprocess.New(h.uploads, h.cache, h.config.Config, log, metrics{recorder})
+	err := p.Handle(ctx, payload, began.Round(0))
+	took := time.Since(began)
+	recorder.Milliseconds(telemetry.PreprocessLatency, took, telemetry.Labels{})
+	if err != nil {
+		log.Error("not done", telemetry.KeyDurationMS, took.Milliseconds(), telemetry.KeyErr, err)
+	} else {
+		log.Info("done", telemetry.KeyDurationMS, took.Milliseconds())
+	}
+	return []byte("null"), errors.Join(err, recorder.Flush(time.Now()))
+}
+
+// metrics records what the preprocessor does.
+type metrics struct{ r *telemetry.Recorder }
+
+func (m metrics) CRLAccepted(ca, crl string, entries int, until time.Duration) {
+	labels := telemetry.Labels{CA: ca, CRL: crl}
+	m.r.Count(telemetry.CRLAccepted, labels)
+	m.CRLServes(ca, crl, entries, until)
+}
+
+func (m metrics) CRLServes(ca, crl string, entries int, until time.Duration) {
+	labels := telemetry.Labels{CA: ca, CRL: crl}
+	m.r.Record(telemetry.CRLEntries, float64(entries), labels)
+	m.r.Record(telemetry.SecondsToNextUpdate, until.Seconds(), labels)
+}
+
+func (m metrics) CRLRejected(code string) {
+	m.r.Count(telemetry.CRLRejected, telemetry.Labels{Code: code})
+}
+
+func (m metrics) CRLPending(code string) {
+	m.r.Count(telemetry.CRLPending, telemetry.Labels{Code: code})
+}
+
+func (m metrics) IssuersChanged(ca string) {
+	m.r.Count(telemetry.IssuersChanged, telemetry.Labels{CA: ca})
+}
