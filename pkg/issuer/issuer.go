@@ -34,24 +34,14 @@ type Verdict struct {
 // certificates with another subject are refused. The error is a *[Refusal] of
 // the whole file: nothing in it can be used.
 func ParseFile(name string, data []byte, policy Policy) (*CA, []Verdict, error) {
-	blocks, err := split(data)
+	verdicts, err := ParseCertificates(data)
 	if err != nil {
 		return nil, nil, err
 	}
-	verdicts := make([]Verdict, 0, len(blocks))
-	seen := map[Fingerprint]bool{}
-	for _, der := range blocks {
-		v := Verdict{}
-		v.Certificate, err = ParseCertificate(der)
-		if err == nil {
-			if seen[v.Certificate.Fingerprint] {
-				continue // the same certificate twice says nothing new
-			}
-			seen[v.Certificate.Fingerprint] = true
-			err = policy.Check(v.Certificate)
+	for i, v := range verdicts {
+		if v.Refusal == nil {
+			errors.As(policy.Check(v.Certificate), &verdicts[i].Refusal)
 		}
-		errors.As(err, &v.Refusal)
-		verdicts = append(verdicts, v)
 	}
 	ca := assemble(name, verdicts)
 	if len(ca.Certificates) == 0 {
@@ -63,6 +53,31 @@ func ParseFile(name string, data []byte, policy Policy) (*CA, []Verdict, error) 
 		return nil, verdicts, &Refusal{NoCertificate, detail}
 	}
 	return ca, verdicts, nil
+}
+
+// ParseCertificates reads every certificate of a file, PEM or DER, each once,
+// and judges none but those that cannot be read. The error is a *[Refusal] of
+// the whole file.
+func ParseCertificates(data []byte) ([]Verdict, error) {
+	blocks, err := split(data)
+	if err != nil {
+		return nil, err
+	}
+	verdicts := make([]Verdict, 0, len(blocks))
+	seen := map[Fingerprint]bool{}
+	for _, der := range blocks {
+		var v Verdict
+		v.Certificate, err = ParseCertificate(der)
+		if err == nil && seen[v.Certificate.Fingerprint] {
+			continue // the same certificate twice says nothing new
+		}
+		if err == nil {
+			seen[v.Certificate.Fingerprint] = true
+		}
+		errors.As(err, &v.Refusal)
+		verdicts = append(verdicts, v)
+	}
+	return verdicts, nil
 }
 
 // assemble takes the certificates that agree on the subject.

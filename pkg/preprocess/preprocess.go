@@ -46,6 +46,8 @@ type Cache interface {
 // Metrics is told what happens; see package telemetry.
 type Metrics interface {
 	CRLAccepted(ca, crl string, entries int, untilNextUpdate time.Duration)
+	// CRLServes is told of every CRL in force, at each reconciliation.
+	CRLServes(ca, crl string, entries int, untilNextUpdate time.Duration)
 	CRLRejected(code string)
 	CRLPending(code string)
 	IssuersChanged(ca string)
@@ -91,6 +93,7 @@ func New(uploads Uploads, cache Cache, config Config, log *slog.Logger, metrics 
 type noMetrics struct{}
 
 func (noMetrics) CRLAccepted(string, string, int, time.Duration) {}
+func (noMetrics) CRLServes(string, string, int, time.Duration)   {}
 func (noMetrics) CRLRejected(string)                             {}
 func (noMetrics) CRLPending(string)                              {}
 func (noMetrics) IssuersChanged(string)                          {}
@@ -158,8 +161,23 @@ func (p *Preprocessor) Reconcile(ctx context.Context, now time.Time) error {
 			break
 		}
 	}
+	errs = append(errs, p.measure(ctx, now))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("reconciling: %w", err)
+	}
+	return nil
+}
+
+// measure tells the metrics of every CRL in force.
+func (p *Preprocessor) measure(ctx context.Context, now time.Time) error {
+	c, _, err := p.loadCatalog(ctx)
+	if err != nil {
+		return err
+	}
+	for name, ca := range c.CAs {
+		for _, l := range ca.CRLs {
+			p.metrics.CRLServes(name, l.Name, l.Entries, l.NextUpdate.Sub(now))
+		}
 	}
 	return nil
 }

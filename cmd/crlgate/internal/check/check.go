@@ -1,0 +1,295 @@
+// Package check answers, from files alone: are these CRLs sound, and would this
+// certificate be let in? It runs the same packages as the functions do, over a
+// cache in memory.
+package check
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/crlgate/crlgate/pkg/authorize"
+	"github.com/crlgate/crlgate/pkg/catalog"
+	"github.com/crlgate/crlgate/pkg/clientcert"
+	"github.com/crlgate/crlgate/pkg/crl"
+	"github.com/crlgate/crlgate/pkg/issuer"
+	"github.com/crlgate/crlgate/pkg/objectstore"
+	"github.com/crlgate/crlgate/pkg/preprocess"
+	"github.com/crlgate/crlgate/pkg/revocation"
+)
+
+// Input is what to check.
+type Input struct {
+	Issuers   []string // files of CA certificates, PEM or DER
+	CRLs      []string // files of CRLs, PEM or DER
+	Cert      string   // file of a client certificate, PEM or DER; "": none
+	At        time.Time
+	AllowSHA1 bool
+}
+
+// Result is the answer, in the form of "crlgate check --json".
+type Result struct {
+	CRLs []CRL `json:"crls"` // in the order given
+	// The rest is null where no certificate was given.
+	Status   *string `json:"status"`
+	Reason   *string `json:"reason"`
+	Decision *string `json:"decision"`
+	CA       *string `json:"ca"`
+	Serial   *string `json:"serial"`
+
+	Detail   string           `json:"-"` // words on the decision
+	Warnings []string         `json:"-"` // certificates that could not be used
+	Verified *authorize.Facts `json:"-"`
+}
+
+// CRL is what became of one CRL.
+type CRL struct {
+	File     string `json:"file"`
+	Accepted bool   `json:"accepted"`
+	Code     string `json:"code"`
+	Detail   string `json:"detail"`
+	CA       string `json:"ca"`
+	Number   string `json:"number"`
+	Entries  int    `json:"entries"`
+}
+
+// Allowed reports whether the certificate would be let in; without one,
+// whether every CRL was accepted.
+func (r *Result) Allowed() bool {
+	if r.Decision != nil {
+		return *r.Decision == "allow"
+	}
+	return !slices.ContainsFunc(r.CRLs, func(c CRL) bool { return !c.Accepted })
+}
+
+// Run checks. An error means that a file could not be read, or holds no CA.
+func Run(ctx context.Context, in Input) (*Result, error) {
+	r := &Result{CRLs: make([]CRL, len(in.CRLs))}
+	cas, warnings, err := readIssuers(in)
+	if err != nil {
+		return nil, err
+	}
+	r.Warnings = warnings
+	cat, sets := catalog.New(), memory{}
+	for _, ca := range cas {
+		cat.SetIssuer(ca, catalog.Source{Key: ca.Name})
+	}
+	if err := acceptAll(in, cas, cat, sets, r); err != nil {
+		return nil, err
+	}
+	if in.Cert == "" {
+		return r, nil
+	}
+	return r, r.decide(ctx, in, cat, sets)
+}
+
+// readIssuers groups the certificates of all files by subject into CAs, each
+// named for the first file that holds a certificate of it.
+func readIssuers(in Input) (cas []*issuer.CA, warnings []string, err error) {
+	bySubject := map[issuer.Name]*issuer.CA{}
+	names := map[string]int{}
+	policy := issuer.Policy{AllowSHA1: in.AllowSHA1}
+	for _, file := range in.Issuers {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, nil, err
+		}
+		certs, err := issuer.ParseCertificates(data)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", file, err)
+		}
+		for _, v := range certs {
+			if v.Refusal == nil {
+				errors.As(policy.Check(v.Certificate), &v.Refusal)
+			}
+			if v.Refusal != nil {
+				warnings = append(warnings, fmt.Sprintf("%s: %v", file, v.Refusal))
+				continue
+			}
+			ca := bySubject[v.Certificate.Name]
+			if ca == nil {
+				ca = &issuer.CA{Name: uniqueName(names, file), Subject: v.Certificate.Name}
+				bySubject[ca.Subject] = ca
+				cas = append(cas, ca)
+			}
+			if !slices.ContainsFunc(ca.Certificates, func(c *issuer.Certificate) bool { return c.Fingerprint == v.Certificate.Fingerprint }) {
+				ca.Certificates = append(ca.Certificates, v.Certificate)
+			}
+		}
+	}
+	return cas, warnings, nil
+}
+
+func uniqueName(taken map[string]int, file string) string {
+	base := filepath.Base(file)
+	base = strings.TrimSuffix(base, filepath.Ext(base))
+	taken[base]++
+	if n := taken[base]; n > 1 {
+		return fmt.Sprintf("%s#%d", base, n)
+	}
+	return base
+}
+
+// candidate is a CRL that was read, and where its result goes.
+type candidate struct {
+	*preprocess.Candidate
+	file   string
+	result *CRL
+}
+
+// acceptAll enters the CRLs into the catalog in the order that lets most in:
+// by CRL number, and again those that waited for another.
+func acceptAll(in Input, cas []*issuer.CA, cat *catalog.Catalog, sets memory, r *Result) error {
+	var waiting []candidate
+	for i, file := range in.CRLs {
+		r.CRLs[i].File = file
+		c, err := readCRL(file, in)
+		if err != nil {
+			if !r.CRLs[i].refuse(err) {
+				return err
+			}
+			continue
+		}
+		r.CRLs[i].describe(c)
+		waiting = append(waiting, candidate{c, file, &r.CRLs[i]})
+	}
+	slices.SortStableFunc(waiting, func(a, b candidate) int {
+		return cmp.Or(a.List.Number.Cmp(b.List.Number), a.List.ThisUpdate.Compare(b.List.ThisUpdate))
+	})
+	for progress := true; progress; {
+		progress = false
+		var still []candidate
+		for _, c := range waiting {
+			pending, err := c.enter(cas, cat, sets, in.At)
+			switch {
+			case err != nil:
+				return fmt.Errorf("%s: %w", c.file, err)
+			case pending:
+				still = append(still, c)
+			default:
+				progress = true
+			}
+		}
+		waiting = still
+	}
+	return nil
+}
+
+func readCRL(file string, in Input) (*preprocess.Candidate, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return preprocess.ReadCRL(f, crl.Options{AllowSHA1: in.AllowSHA1})
+}
+
+func (c *CRL) describe(read *preprocess.Candidate) {
+	c.Entries, c.Number = read.Image.Len(), read.List.Number.String()
+}
+
+// refuse notes why a CRL is refused; false where err is no refusal.
+func (c *CRL) refuse(err error) bool {
+	var refusal *preprocess.Refusal
+	if !errors.As(err, &refusal) {
+		return false
+	}
+	c.Accepted, c.Code, c.Detail = false, string(refusal.Code), refusal.Detail
+	return true
+}
+
+// enter admits a CRL to the catalog, or says why not.
+func (c *candidate) enter(cas []*issuer.CA, cat *catalog.Catalog, sets memory, now time.Time) (pending bool, err error) {
+	v, err := c.Verify(cas, now)
+	var refusal *preprocess.Refusal
+	if errors.As(err, &refusal) {
+		c.result.refuse(err)
+		return refusal.Pending, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	c.result.CA = v.CA.Name
+	record := v.Record(catalog.Source{Key: c.file}, now)
+	code, why := cat.Admit(v.CA.Name, record, now)
+	switch code {
+	case catalog.Succeeds:
+		var buf bytes.Buffer
+		if _, err := v.Image.WriteTo(&buf); err != nil {
+			return false, err
+		}
+		sets[record.Set.Key] = buf.Bytes()
+		cat.Publish(v.CA.Name, record)
+		fallthrough
+	case catalog.Same:
+		c.result.Accepted, c.result.Code, c.result.Detail = true, "", ""
+		return false, nil
+	}
+	c.result.Accepted, c.result.Code, c.result.Detail = false, string(code), why
+	return code == catalog.Expired, nil
+}
+
+// memory is a cache bucket in memory.
+type memory map[string][]byte
+
+// ReadAll returns an object.
+func (m memory) ReadAll(_ context.Context, key string, maxBytes int64, _ objectstore.GetOptions) ([]byte, objectstore.Object, error) {
+	data, ok := m[key]
+	if !ok {
+		return nil, objectstore.Object{}, objectstore.ErrNotFound
+	}
+	if int64(len(data)) > maxBytes {
+		return nil, objectstore.Object{}, &objectstore.TooLargeError{Op: objectstore.OpGet, Key: key, Limit: maxBytes, Size: int64(len(data))}
+	}
+	return data, objectstore.Object{Key: key, Size: int64(len(data)), Version: "1"}, nil
+}
+
+// decide asks for the certificate and decides as the authorizer would.
+func (r *Result) decide(ctx context.Context, in Input, cat *catalog.Catalog, sets memory) error {
+	data, err := os.ReadFile(in.Cert)
+	if err != nil {
+		return err
+	}
+	cat.Stamp(in.At)
+	if sets[catalog.Key], err = cat.Encode(); err != nil {
+		return err
+	}
+	f := &authorize.Facts{}
+	cert, err := parseCert(data)
+	if err != nil {
+		f.Malformed = err
+	} else {
+		cache := revocation.New(sets, revocation.Config{RevalidateAfter: time.Hour, MaxUnvalidated: 2 * time.Hour, MemoryBudget: 1 << 40, ColdWait: 10 * time.Minute},
+			func() time.Time { return in.At }, slog.New(slog.NewTextHandler(io.Discard, nil)), nil)
+		f.Answer = cache.Ask(ctx, cert, in.At)
+		serial := issuer.Serial(cert.Serial).String()
+		r.Serial = &serial
+	}
+	d := authorize.Decide(f, authorize.Settings{}, in.At)
+	status, reason, decision := f.Answer.Status.String(), string(d.Reason), "deny"
+	if d.Allow {
+		reason, decision = "", "allow"
+	}
+	r.Status, r.Reason, r.Decision, r.CA = &status, &reason, &decision, &f.Answer.CA
+	r.Detail, r.Verified = f.Answer.Detail, f
+	if f.Malformed != nil {
+		r.Detail = f.Malformed.Error()
+	}
+	return nil
+}
+
+func parseCert(data []byte) (*clientcert.Certificate, error) {
+	if i := bytes.Index(data, []byte("-----BEGIN CERTIFICATE-----")); i >= 0 {
+		return clientcert.ParsePEM(string(data[i:]))
+	}
+	return clientcert.Parse(data)
+}
