@@ -90,6 +90,11 @@ func TestEverySettingReachesItsFunction(t *testing.T) {
 			t.Errorf("environment of %s:\n%v\nwant\n%v", function, got, want)
 		}
 	}
+	for id, group := range m.resources("AWS::Logs::LogGroup") {
+		if got := text(get(group, "Properties", "RetentionInDays")); got != "731" {
+			t.Errorf("%s is kept %s days, want two years", id, got)
+		}
+	}
 	want(t, m, "full", "GatePreprocessor", map[string]string{
 		"Architectures": `["x86_64"]`, "MemorySize": "3008", "Timeout": "600", "ReservedConcurrentExecutions": "1",
 	})

@@ -165,13 +165,25 @@ func texts(v any) []string {
 // full is the template of a gate with every optional part on, and of all that it can hand out.
 func full(t *testing.T) template {
 	t.Helper()
+	stack, g := fullGate(t, assets(t))
+	user := awsiam.NewRole(stack, jsii.String("Pipeline"), &awsiam.RoleProps{AssumedBy: awsiam.NewAccountRootPrincipal()})
+	g.GrantIssuer(user, jsii.String("partner-a"))
+	g.GrantCRLs(user, jsii.String("lists/partner-a/"))
+	g.GrantReports(user, jsii.String("lists/partner-a/"))
+	addAPIs(stack, g)
+	return read(t, stack)
+}
+
+// fullGate is a gate with every optional part on.
+func fullGate(t *testing.T, assetPath *string) (awscdk.Stack, *gate.Gate) {
+	t.Helper()
 	stack := newStack(t)
 	topic := awssns.Topic_FromTopicArn(stack, jsii.String("Topic"), jsii.String("arn:aws:sns:eu-west-1:111122223333:alarms"))
 	g := gate.New(stack, jsii.String("Gate"), &gate.Props{
-		AssetPath:     assets(t),
+		AssetPath:     assetPath,
 		Architecture:  gate.Amd64,
-		EncryptionKey: awskms.NewKey(stack, jsii.String("Key"), &awskms.KeyProps{EnableKeyRotation: jsii.Bool(true)}),
-		LogRetention:  awslogs.RetentionDays_ONE_MONTH,
+		EncryptionKey: awskms.Key_FromKeyArn(stack, jsii.String("Key"), jsii.String(keyARN)),
+		LogRetention:  awslogs.RetentionDays_TWO_YEARS,
 		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
 		Authorizer: &gate.AuthorizerProps{
 			Mode:                gate.Observe,
@@ -209,13 +221,8 @@ func full(t *testing.T) template {
 		Buckets: &gate.BucketsProps{NoncurrentDays: jsii.Number(30), AccessLogDays: jsii.Number(31)},
 		Alarms:  &gate.AlarmsProps{Actions: []awscloudwatch.IAlarmAction{awscloudwatchactions.NewSnsAction(topic)}},
 	})
-	user := awsiam.NewRole(stack, jsii.String("Pipeline"), &awsiam.RoleProps{AssumedBy: awsiam.NewAccountRootPrincipal()})
-	g.GrantIssuer(user, jsii.String("partner-a"))
-	g.GrantCRLs(user, jsii.String("lists/partner-a/"))
-	g.GrantReports(user, jsii.String("lists/partner-a/"))
 	g.AllowPrivateCA(jsii.String(privateCA))
-	addAPIs(stack, g)
-	return read(t, stack)
+	return stack, g
 }
 
 const privateCA = "arn:aws:acm-pca:eu-west-1:111122223333:certificate-authority/00000000-0000-0000-0000-000000000000"
