@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/crlgate/crlgate/pkg/catalog"
+	"github.com/crlgate/crlgate/pkg/crl"
+	"github.com/crlgate/crlgate/pkg/issuer"
+	"github.com/crlgate/crlgate/pkg/serialset"
+)
+
+func inspectCommand() *cobra.Command {
+	var serials, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "inspect [--serials] SET|catalog.json",
+		Short: "Show what a cache object holds, and that it is whole",
+		Example: `  crlgate inspect ca.cache
+  crlgate inspect --serials ca.cache | head
+  crlgate inspect --json catalog.json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			data, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			out := bufio.NewWriter(cmd.OutOrStdout())
+			if len(data) > 0 && data[0] == '{' {
+				err = inspectCatalog(out, data, asJSON)
+			} else {
+				err = inspectSet(out, data, serials, asJSON)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			return out.Flush()
+		},
+	}
+	cmd.Flags().BoolVar(&serials, "serials", false, "list every serial number, with revocation date and reason")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// setEntry is one line of inspect --serials --json.
+type setEntry struct {
+	Serial         string    `json:"serial"`
+	RevocationDate time.Time `json:"revocation_date"`
+	Reason         string    `json:"reason"`
+}
+
+func inspectSet(out io.Writer, data []byte, serials, asJSON bool) error {
+	s, digest, err := serialset.Inspect(data)
+	if err != nil {
+		return err
+	}
+	if !serials {
+		if asJSON {
+			return json.NewEncoder(out).Encode(map[string]any{
+				"format": serialset.Version, "entries": s.Len(), "width": s.Width(), "size": len(data), "sha256": digest.String(),
+			})
+		}
+		_, err := fmt.Fprintf(out, "set, format %d, whole\nentries   %d\nwidth     %d octets a serial number\nsize      %d bytes\nSHA-256   %s (header and root of the index)\n",
+			serialset.Version, s.Len(), s.Width(), len(data), digest)
+		return err
+	}
+	enc := json.NewEncoder(out)
+	for e := range s.All() {
+		line := setEntry{issuer.Serial(minimal(e.Serial)).String(), e.RevocationDate(), crl.Reason(e.Reason).String()}
+		if asJSON {
+			err = enc.Encode(line)
+		} else {
+			_, err = fmt.Fprintf(out, "%s\t%s\t%s\n", line.Serial, line.RevocationDate.Format(time.RFC3339), line.Reason)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// minimal drops the octets that sign extension added.
+func minimal(b []byte) []byte {
+	for len(b) > 1 && (b[0] == 0 && b[1] < 0x80 || b[0] == 0xff && b[1] >= 0x80) {
+		b = b[1:]
+	}
+	return b
+}
+
+func inspectCatalog(out io.Writer, data []byte, asJSON bool) error {
+	c, err := catalog.Parse(data)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		enc := json.NewEncoder(out)
+		enc.SetIndent("", " ")
+		return enc.Encode(c)
+	}
+	fmt.Fprintf(out, "catalog, format %d, generation %d, of %s\n\n", c.Format, c.Generation, c.Updated.Format(time.RFC3339))
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "CA\tCRL\tNUMBER\tENTRIES\tTHIS UPDATE\tNEXT UPDATE\tSCOPE")
+	for _, name := range slices.Sorted(maps.Keys(c.CAs)) {
+		ca := c.CAs[name]
+		if len(ca.CRLs) == 0 {
+			fmt.Fprintf(w, "%s\t(none)\t\t\t\t\t\n", name)
+		}
+		for _, l := range ca.CRLs {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", name, l.Source.Key, l.Number, l.Entries, l.ThisUpdate.Format(time.RFC3339), l.NextUpdate.Format(time.RFC3339), scopeWords(&l.Scope))
+		}
+	}
+	return w.Flush()
+}
+
+func scopeWords(s *catalog.Scope) string {
+	var words []string
+	for _, f := range []struct {
+		set  bool
+		word string
+	}{{s.OnlyUserCerts, "user certificates"}, {s.OnlyCACerts, "CA certificates"}, {s.OnlySomeReasons != 0, "some reasons"}, {s.Indirect, "indirect"}, {len(s.Points) > 0, fmt.Sprintf("%d distribution point names", len(s.Points))}} {
+		if f.set {
+			words = append(words, f.word)
+		}
+	}
+	if len(words) == 0 {
+		return "all"
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,37 @@
+package check
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+)
+
+// Print writes the result as people read it.
+func (r *Result) Print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, c := range r.CRLs {
+		if c.Accepted {
+			fmt.Fprintf(w, "CRL %s\taccepted\tCA %s, CRL number %s, %d entries\n", c.File, c.CA, c.Number, c.Entries)
+		} else {
+			fmt.Fprintf(w, "CRL %s\trefused\t%s: %s\n", c.File, c.Code, c.Detail)
+		}
+	}
+	if r.Decision != nil {
+		verdict := *r.Decision
+		if *r.Reason != "" {
+			verdict += " (" + *r.Reason + ")"
+		}
+		fmt.Fprintf(w, "certificate\t%s\t%s", *r.Status, verdict)
+		if *r.CA != "" {
+			fmt.Fprintf(w, ", CA %s", *r.CA)
+		}
+		if r.Serial != nil {
+			fmt.Fprintf(w, ", serial %s", *r.Serial)
+		}
+		if r.Detail != "" {
+			fmt.Fprintf(w, ": %s", r.Detail)
+		}
+		fmt.Fprintln(w)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,344 @@
+// Package stack is crlgate on one machine: a real S3 server, the unmodified
+// function binaries as processes behind a Lambda Runtime API, and mutual-TLS
+// gateways in API Gateway's three forms.
+//
+// [Start] brings it up and [Stack.Close] takes it down, leaving no process and
+// no port. It is what "crlgate local" and "crlgate demo" run, and what the
+// end-to-end tests drive.
+package stack
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/gateway"
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/lambdaruntime"
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
+	"github.com/crlgate/crlgate/pkg/objectstore"
+)
+
+// Names of the stack's parts.
+const (
+	UploadBucket = "crlgate-uploads"
+	CacheBucket  = "crlgate-cache"
+	DomainName   = "api.local.test"
+)
+
+// Config says what to start. Binaries, S3Command and DataDir are required.
+type Config struct {
+	// Binaries is the folder that holds preprocessor/bootstrap and
+	// authorizer/bootstrap, built for this machine.
+	Binaries string
+	// S3Command starts the S3 server's process, such as crlgate s3-server.
+	S3Command []string
+	// DataDir holds what the S3 server stores. The caller removes it.
+	DataDir string
+
+	// Forms are the gateways to start; nil: all three.
+	Forms []gateway.Form
+	// Ports of the gateways, by form; none or 0 takes a free one.
+	Ports map[gateway.Form]int
+	// S3Port is the S3 server's port; 0 takes a free one.
+	S3Port int
+	// Upstream gets what is allowed; nil: an echo of the context.
+	Upstream http.Handler
+	// Domain is the gateways' custom domain name; "": DomainName.
+	Domain string
+
+	// Authorizer and Preprocessor are settings of the functions, beside the
+	// names of the buckets.
+	Authorizer, Preprocessor map[string]string
+	// AuthorizerMemoryMB and PreprocessorMemoryMB default to 128 and 512.
+	AuthorizerMemoryMB, PreprocessorMemoryMB int
+	// AuthorizerConcurrency is AWS_LAMBDA_MAX_CONCURRENCY of the authorizer;
+	// 0: 1, with a process for each request under way.
+	AuthorizerConcurrency int
+	// MaxAuthorizers bounds the authorizer's processes; 0: 20.
+	MaxAuthorizers int
+	// Freeze stops the authorizer's processes between requests, as Lambda does.
+	Freeze bool
+	// Reconcile is how often the timer invokes the preprocessor; 0: never.
+	Reconcile time.Duration
+
+	// EventFilter, if set, decides what becomes of an S3 event: it returns the
+	// payloads to deliver now. Tests lose, double and reorder events with it.
+	EventFilter func(event []byte) [][]byte
+	// CacheEndpoint, if set, is given to the authorizer instead of the S3
+	// server's own, such as that of a proxy that injects faults.
+	ProxyCache bool
+	// Log receives what the functions write, line by line; may be nil.
+	Log func(lambdaruntime.LogLine)
+	// AccessLog receives a record of each request; may be nil.
+	AccessLog func(gateway.Record)
+	// S3Log receives what the S3 server prints; may be nil.
+	S3Log io.Writer
+}
+
+// Stack is crlgate, running.
+type Stack struct {
+	S3           *s3proc.Server
+	Proxy        *s3proc.Proxy // between authorizer and S3; nil unless ProxyCache
+	Uploads      *objectstore.Bucket
+	Cache        *objectstore.Bucket
+	Preprocessor *lambdaruntime.Function
+	Authorizer   *lambdaruntime.Function
+	Gateways     map[gateway.Form]*gateway.Gateway
+	ServerCA     []byte // PEM of the CA that clients verify the gateways with
+
+	config Config
+	trust  *truststore
+	stop   context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu       sync.Mutex
+	failures [][]byte // records of events that failed for good
+	errs     []error  // of serving, in the background
+}
+
+// Start starts the stack. The gateways listen once there is a CA to verify
+// clients with; see [Stack.Listening].
+func Start(ctx context.Context, c Config) (s *Stack, err error) {
+	c.defaults()
+	s = &Stack{config: c, Gateways: map[gateway.Form]*gateway.Gateway{}}
+	background, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if err := s.startS3(ctx); err != nil {
+		return nil, fmt.Errorf("starting the S3 server: %w", err)
+	}
+	if err := s.startFunctions(); err != nil {
+		return nil, fmt.Errorf("starting the functions: %w", err)
+	}
+	if err := s.startGateways(ctx); err != nil {
+		return nil, fmt.Errorf("starting the gateways: %w", err)
+	}
+	if c.Reconcile > 0 {
+		s.wg.Go(func() { s.timer(background) })
+	}
+	return s, nil
+}
+
+func (c *Config) defaults() {
+	if c.Forms == nil {
+		c.Forms = []gateway.Form{gateway.REST, gateway.HTTP1, gateway.HTTP2}
+	}
+	if c.Domain == "" {
+		c.Domain = DomainName
+	}
+	if c.AuthorizerMemoryMB == 0 {
+		c.AuthorizerMemoryMB = 128
+	}
+	if c.PreprocessorMemoryMB == 0 {
+		c.PreprocessorMemoryMB = 512
+	}
+	if c.MaxAuthorizers == 0 {
+		c.MaxAuthorizers = 20
+	}
+	if c.Upstream == nil {
+		c.Upstream = gateway.Echo()
+	}
+}
+
+func (s *Stack) startS3(ctx context.Context) (err error) {
+	s.S3, err = s3proc.Start(ctx, s3proc.Options{
+		Command: s.config.S3Command, DataDir: s.config.DataDir, Port: s.config.S3Port, Stderr: s.config.S3Log,
+		Buckets: []s3proc.Bucket{{Name: UploadBucket, Versioned: true}, {Name: CacheBucket}},
+		Events:  []s3proc.EventFilter{{Bucket: UploadBucket, Prefixes: []string{"issuers/", "crls/", "crl/"}}},
+		OnEvent: s.onEvent,
+	})
+	if err != nil {
+		return err
+	}
+	s.Uploads, err = objectstore.Open(ctx, UploadBucket, objectstore.WithEndpoint(s.S3.Endpoint), objectstore.WithRegion(s.S3.Region),
+		objectstore.WithStaticCredentials(s.S3.AccessKey, s.S3.SecretKey))
+	if err != nil {
+		return err
+	}
+	s.Cache = s.Uploads.Sibling(CacheBucket)
+	if s.config.ProxyCache {
+		s.Proxy, err = s3proc.NewProxy(s.S3.Endpoint)
+	}
+	return err
+}
+
+func (s *Stack) startFunctions() (err error) {
+	c := &s.config
+	endpoint := s.S3.Endpoint
+	if s.Proxy != nil {
+		endpoint = s.Proxy.Endpoint
+	}
+	authorizer := s.function("authorizer", endpoint, c.Authorizer)
+	authorizer.Env["CACHE_BUCKET"] = CacheBucket
+	authorizer.Timeout, authorizer.MemoryMB, authorizer.Freeze = 10*time.Second, c.AuthorizerMemoryMB, c.Freeze
+	authorizer.MaxEnvironments, authorizer.Concurrency = c.MaxAuthorizers, c.AuthorizerConcurrency
+	if s.Authorizer, err = lambdaruntime.Start(context.Background(), authorizer); err != nil {
+		return err
+	}
+	preprocessor := s.function("preprocessor", s.S3.Endpoint, c.Preprocessor)
+	preprocessor.Env["UPLOAD_BUCKET"], preprocessor.Env["CACHE_BUCKET"] = UploadBucket, CacheBucket
+	preprocessor.Timeout, preprocessor.MemoryMB, preprocessor.MaxEnvironments = 15*time.Minute, c.PreprocessorMemoryMB, 2
+	// Lambda waits one and two minutes; nobody does here.
+	preprocessor.RetryDelays = []time.Duration{time.Second, 2 * time.Second}
+	preprocessor.OnFailure = func(record []byte) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.failures = append(s.failures, record)
+	}
+	s.Preprocessor, err = lambdaruntime.Start(context.Background(), preprocessor)
+	return err
+}
+
+// function is what the two functions have in common.
+func (s *Stack) function(name, endpoint string, settings map[string]string) lambdaruntime.Config {
+	env := map[string]string{"AWS_ENDPOINT_URL_S3": endpoint}
+	for k, v := range settings {
+		env[k] = v
+	}
+	return lambdaruntime.Config{
+		Name: "crlgate-" + name, Binary: filepath.Join(s.config.Binaries, name, "bootstrap"), Env: env, Region: s.S3.Region,
+		Credentials: lambdaruntime.Credentials{AccessKeyID: s.S3.AccessKey, SecretAccessKey: s.S3.SecretKey},
+		Log:         s.config.Log,
+	}
+}
+
+// onEvent gets every S3 event notification, in order.
+func (s *Stack) onEvent(event json.RawMessage) {
+	if s.trust != nil {
+		s.trust.changed()
+	}
+	payloads := [][]byte{event}
+	if s.config.EventFilter != nil {
+		payloads = s.config.EventFilter(event)
+	}
+	for _, p := range payloads {
+		s.Deliver(p)
+	}
+}
+
+// Deliver gives the preprocessor an event, as S3 or the timer does.
+func (s *Stack) Deliver(payload []byte) {
+	if s.Preprocessor == nil {
+		return // the first events may come while the stack starts; there are none to care for
+	}
+	if _, err := s.Preprocessor.InvokeAsync(payload); err != nil && !errors.Is(err, lambdaruntime.ErrClosed) {
+		s.fault(fmt.Errorf("delivering an event: %w", err))
+	}
+}
+
+// timer asks for a reconciliation, over and over.
+func (s *Stack) timer(ctx context.Context) {
+	t := time.NewTicker(s.config.Reconcile)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			s.Deliver([]byte(`{"crlgate":"reconcile"}`))
+		}
+	}
+}
+
+func (s *Stack) startGateways(ctx context.Context) error {
+	server, ca, err := serverCertificate(s.config.Domain)
+	if err != nil {
+		return err
+	}
+	s.ServerCA = ca
+	for _, form := range s.config.Forms {
+		g, err := s.gateway(form, server)
+		if err != nil {
+			return fmt.Errorf("form %v: %w", form, err)
+		}
+		s.Gateways[form] = g
+		if err := g.Listen(net.JoinHostPort("127.0.0.1", fmt.Sprint(s.config.Ports[form]))); err != nil {
+			return fmt.Errorf("form %v: %w", form, err)
+		}
+		s.wg.Go(func() { s.fault(g.Serve()) })
+	}
+	s.trust = newTruststore(s.Uploads, s.Gateways)
+	s.wg.Go(func() { s.trust.run(ctx) })
+	return nil
+}
+
+func (s *Stack) gateway(form gateway.Form, server tls.Certificate) (*gateway.Gateway, error) {
+	return gateway.New(gateway.Config{
+		Form: form, EnableSimpleResponses: form == gateway.HTTP2, DomainName: s.config.Domain, Region: s.S3.Region,
+		Authorizer: gateway.AuthorizerFunc(func(ctx context.Context, payload []byte) ([]byte, string, error) {
+			r, err := s.Authorizer.Invoke(ctx, payload)
+			return r.Payload, r.FunctionError, err
+		}),
+		Upstream: s.config.Upstream, ServerCertificate: server, RequireClientCertificate: true, Truststore: nobody(),
+		AccessLog: s.config.AccessLog, ErrorLog: slog.New(slog.DiscardHandler),
+	})
+}
+
+// URL returns the base URL of a form's gateway.
+func (s *Stack) URL(form gateway.Form) string {
+	return "https://" + s.Gateways[form].Addr().String()
+}
+
+// Failures returns the failure queue: records of events that failed for good.
+func (s *Stack) Failures() [][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([][]byte(nil), s.failures...)
+}
+
+func (s *Stack) fault(err error) {
+	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.errs = append(s.errs, err)
+	}
+}
+
+// Close takes the stack down and returns what went wrong in the background. No
+// process and no port is left. It may be called twice.
+func (s *Stack) Close() error {
+	s.stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	var errs []error
+	for _, g := range s.Gateways {
+		errs = append(errs, g.Close(ctx))
+	}
+	if s.trust != nil {
+		s.trust.close()
+	}
+	for _, f := range []*lambdaruntime.Function{s.Authorizer, s.Preprocessor} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	if s.Proxy != nil {
+		errs = append(errs, s.Proxy.Close())
+	}
+	if s.S3 != nil {
+		errs = append(errs, s.S3.Stop())
+	}
+	s.wg.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	errs = append(errs, s.errs...)
+	s.errs = nil
+	return errors.Join(errs...)
+}
+
+// Arch is the architecture of this machine, as Lambda names it in build paths.
+func Arch() string { return runtime.GOARCH }

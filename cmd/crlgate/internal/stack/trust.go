@@ -1,0 +1,141 @@
+package stack
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/gateway"
+	"github.com/crlgate/crlgate/internal/pki"
+	"github.com/crlgate/crlgate/pkg/issuer"
+	"github.com/crlgate/crlgate/pkg/objectstore"
+)
+
+// truststore keeps the gateways' truststores at what lies under issuers/, as an
+// operator keeps API Gateway's truststore object at it.
+type truststore struct {
+	uploads  *objectstore.Bucket
+	gateways map[gateway.Form]*gateway.Gateway
+	kick     chan struct{}
+	quit     chan struct{}
+	once     sync.Once
+
+	mu      sync.Mutex
+	loaded  int // certificates in force
+	lastErr error
+}
+
+func newTruststore(uploads *objectstore.Bucket, gateways map[gateway.Form]*gateway.Gateway) *truststore {
+	return &truststore{uploads: uploads, gateways: gateways, kick: make(chan struct{}, 1), quit: make(chan struct{})}
+}
+
+// changed says that issuers may have changed.
+func (t *truststore) changed() {
+	select {
+	case t.kick <- struct{}{}:
+	default:
+	}
+}
+
+func (t *truststore) close() { t.once.Do(func() { close(t.quit) }) }
+
+func (t *truststore) run(context.Context) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		<-t.quit
+		cancel()
+	}()
+	t.changed() // what is there already
+	for {
+		select {
+		case <-t.quit:
+			return
+		case <-t.kick:
+		}
+		certs, err := t.load(ctx)
+		if err == nil && len(certs) == 0 {
+			certs = nobody()
+		}
+		for _, g := range t.gateways {
+			if err == nil {
+				err = g.SetTruststore(certs)
+			}
+		}
+		t.mu.Lock()
+		t.loaded, t.lastErr = len(certs), err
+		t.mu.Unlock()
+		if err != nil && ctx.Err() == nil {
+			// The S3 server may be away; a test stops it on purpose.
+			time.AfterFunc(time.Second, t.changed)
+		}
+	}
+}
+
+// load reads every certificate under issuers/ that may issue.
+func (t *truststore) load(ctx context.Context) ([]*x509.Certificate, error) {
+	var certs []*x509.Certificate
+	for object, err := range t.uploads.List(ctx, "issuers/") {
+		if err != nil {
+			return nil, err
+		}
+		if !strings.HasSuffix(object.Key, ".pem") {
+			continue
+		}
+		data, _, err := t.uploads.ReadAll(ctx, object.Key, issuer.MaxFile, objectstore.GetOptions{})
+		if err != nil {
+			return nil, err
+		}
+		verdicts, err := issuer.ParseCertificates(data)
+		if err != nil {
+			continue // the preprocessor reports on it
+		}
+		for _, v := range verdicts {
+			if v.Refusal == nil && v.Certificate.MayIssue {
+				if c, err := x509.ParseCertificate(v.Certificate.DER); err == nil {
+					certs = append(certs, c)
+				}
+			}
+		}
+	}
+	return certs, nil
+}
+
+// nobody is a truststore that no client satisfies: API Gateway, too, has none
+// that is empty.
+var nobody = sync.OnceValue(func() []*x509.Certificate {
+	ca, err := pki.NewCA(pki.CAOptions{Name: pkix.Name{CommonName: "nobody"}})
+	if err != nil {
+		panic(err) // a random source that fails
+	}
+	return []*x509.Certificate{ca.Certificate}
+})
+
+// serverCertificate makes the gateways' certificate and the CA that clients
+// verify it with.
+func serverCertificate(domain string) (tls.Certificate, []byte, error) {
+	ca, err := pki.NewCA(pki.CAOptions{Name: pkix.Name{CommonName: "crlgate local server CA"}})
+	if err != nil {
+		return tls.Certificate{}, nil, err
+	}
+	leaf, err := ca.Issue(pki.LeafOptions{
+		Subject: pkix.Name{CommonName: domain}, Server: true, DNSNames: []string{domain, "localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	})
+	if err != nil {
+		return tls.Certificate{}, nil, err
+	}
+	return leaf.TLSCertificate(), ca.PEM(), nil
+}
+
+// Trusted returns how many CA certificates the gateways verify clients with,
+// and what went wrong when they were last read.
+func (s *Stack) Trusted() (int, error) {
+	s.trust.mu.Lock()
+	defer s.trust.mu.Unlock()
+	return s.trust.loaded, s.trust.lastErr
+}
