@@ -31,6 +31,7 @@ infra-node:
 # The cdk command and the template checks, at the versions of infra/check/package-lock.json.
 $(INFRA_TOOLS): $(INFRA_CHECK)/package.json $(INFRA_CHECK)/package-lock.json | infra-node
 	npm --prefix $(INFRA_CHECK) ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@find $(INFRA_CHECK)/node_modules -name '*.go' -delete # templates of cdk init, which Go tools would take for ours
 	@touch $@
 
 # The functions' binaries come first: they are the assets.

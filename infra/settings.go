@@ -39,8 +39,9 @@ type exampleSettings struct {
 const contextPrefix = "crlgate:"
 
 // readSettings reads the context. It reports all faults at once.
-func readSettings(node constructs.Node) (*settings, error) {
-	c := newContext(node)
+func readSettings(node constructs.Node) (*settings, error) { return readSettingsFrom(newContext(node)) }
+
+func readSettingsFrom(c *context) (*settings, error) {
 	s := &settings{
 		stack: c.text("stack", "crlgate"),
 		gate: &gate.Props{

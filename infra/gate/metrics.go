@@ -6,7 +6,6 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/jsii-runtime-go"
 )
 
@@ -36,7 +35,7 @@ const (
 )
 
 const (
-	dimensionFunction = "function" // the name of the Lambda function, so that gates in one account do not mix
+	dimensionFunction = "function" // preprocessorName or authorizerName
 	dimensionDecision = "decision"
 	dimensionReason   = "reason"
 	dimensionCA       = "ca"
@@ -54,8 +53,8 @@ var reasonsOfClients = []string{
 }
 
 // series is a metric of one function, in one of the dimension sets that the function reports it under.
-func series(function awslambda.IFunction, name, statistic string, period awscdk.Duration, dimensions ...string) awscloudwatch.Metric {
-	by := map[string]*string{dimensionFunction: function.FunctionName()}
+func series(function, name, statistic string, period awscdk.Duration, dimensions ...string) awscloudwatch.Metric {
+	by := map[string]*string{dimensionFunction: jsii.String(function)}
 	for i := 0; i+1 < len(dimensions); i += 2 {
 		by[dimensions[i]] = jsii.String(dimensions[i+1])
 	}
@@ -66,8 +65,8 @@ func series(function awslambda.IFunction, name, statistic string, period awscdk.
 }
 
 // denials is the number of denials for a reason.
-func (g *Gate) denials(reason string) awscloudwatch.Metric {
-	return series(g.Authorizer, metricDecisions, "Sum", fiveMinutes(), dimensionDecision, "deny", dimensionReason, reason)
+func denials(reason string) awscloudwatch.Metric {
+	return series(authorizerName, metricDecisions, "Sum", fiveMinutes(), dimensionDecision, "deny", dimensionReason, reason)
 }
 
 // sum adds metrics, of which a missing one counts nothing.
@@ -83,9 +82,9 @@ func sum(label string, metrics map[string]awscloudwatch.IMetric, names []string)
 
 // search is every series of a metric of a function that is told apart by those dimensions, with the values
 // that where asks for.
-func search(function awslambda.IFunction, name, statistic, where string, dimensions ...string) awscloudwatch.MathExpression {
+func search(function, name, statistic, where string, dimensions ...string) awscloudwatch.MathExpression {
 	expression := fmt.Sprintf(`SEARCH('{%s} MetricName="%s" %s="%s" %s', '%s', 300)`,
-		strings.Join(append([]string{namespace, dimensionFunction}, dimensions...), ","), name, dimensionFunction, *function.FunctionName(), where, statistic)
+		strings.Join(append([]string{namespace, dimensionFunction}, dimensions...), ","), name, dimensionFunction, function, where, statistic)
 	return awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
 		Expression: jsii.String(expression), UsingMetrics: &map[string]awscloudwatch.IMetric{}, Label: jsii.String(""), Period: fiveMinutes(),
 	})
