@@ -32,6 +32,13 @@ var (
 	}
 )
 
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := m.Run()
+	jsii.Close() // it leaves its unpacked runtime otherwise
+	os.Exit(code)
+}
+
 // newApp is an app with the context of cdk.json and more.
 func newApp(t *testing.T, more map[string]any) awscdk.App {
 	t.Helper()

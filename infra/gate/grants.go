@@ -71,10 +71,11 @@ func (g *Gate) grantKey(grantee awsiam.IGrantable, actions ...string) {
 	}
 }
 
-// AllowPrivateCA lets an AWS Private CA publish its CRLs to the upload bucket: complete ones as
-// crl/<CA-ID>.crl and partitions under crl/. The CA's settings must say S3ObjectAcl BUCKET_OWNER_FULL_CONTROL,
+// AllowPrivateCA lets an AWS Private CA publish its CRLs to the upload bucket: complete ones are
+// crl/<CA-ID>.crl, and any key under crl/ is allowed for partitions. The CA's settings must say S3ObjectAcl BUCKET_OWNER_FULL_CONTROL,
 // as the bucket is private. AWS Private CA first writes the object acm-pca-permission-test-key, which no event
-// brings to the preprocessor. It panics if the preprocessor does not look under crl/, or an ARN is not one.
+// brings to the preprocessor. With an EncryptionKey, the key's policy must let AWS Private CA use it, which is not
+// done here. It panics if the preprocessor does not look under crl/, or an ARN is not one.
 //
 // Source: AWS Private CA User Guide, "Access policies for CRLs in Amazon S3".
 func (g *Gate) AllowPrivateCA(arn *string) {

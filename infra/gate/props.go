@@ -62,10 +62,10 @@ type AuthorizerProps struct {
 	// Mode sets MODE.
 	Mode Mode
 	// RevalidateAfter sets REVALIDATE_AFTER: the age from which the warm catalog is revalidated. 0 asks S3 on
-	// every request. The function's default is 10 s.
+	// every request; at most 1 h. The function's default is 10 s.
 	RevalidateAfter awscdk.Duration
 	// MaxUnvalidated sets MAX_UNVALIDATED: the age past which an unvalidated catalog answers nothing but
-	// denials. At least RevalidateAfter. The function's default is 15 min.
+	// denials. At least RevalidateAfter, 1 s to 7 days. The function's default is 15 min.
 	MaxUnvalidated awscdk.Duration
 	// MemoryBudget sets MEMORY_BUDGET: how much memory sets may use, at most three quarters of MemorySize.
 	// The function's default is half of its memory.

@@ -41,9 +41,29 @@ func assets(t *testing.T) *string {
 	return jsii.String(dir)
 }
 
+func TestMain(m *testing.M) {
+	code := m.Run()
+	jsii.Close() // it leaves its unpacked runtime otherwise
+	os.Exit(code)
+}
+
+// The templates that most tests look at, made once. Nobody changes them.
+var defaultOnce, fullOnce map[string]any
+
+func once(t *testing.T, kept *map[string]any, synthesize func() template) template {
+	t.Helper()
+	if *kept == nil {
+		*kept = synthesize().json
+	}
+	return template{t, *kept}
+}
+
 // synth makes a stack of one gate with props, lets more add to it, and returns its template.
 func synth(t *testing.T, props *gate.Props, more ...func(awscdk.Stack, *gate.Gate)) template {
 	t.Helper()
+	if props == nil && len(more) == 0 {
+		return once(t, &defaultOnce, func() template { return synth(t, &gate.Props{}) })
+	}
 	if props == nil {
 		props = &gate.Props{}
 	}
@@ -164,6 +184,11 @@ func texts(v any) []string {
 
 // full is the template of a gate with every optional part on, and of all that it can hand out.
 func full(t *testing.T) template {
+	t.Helper()
+	return once(t, &fullOnce, func() template { return synthFull(t) })
+}
+
+func synthFull(t *testing.T) template {
 	t.Helper()
 	stack, g := fullGate(t, assets(t))
 	user := awsiam.NewRole(stack, jsii.String("Pipeline"), &awsiam.RoleProps{AssumedBy: awsiam.NewAccountRootPrincipal()})

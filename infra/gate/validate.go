@@ -91,7 +91,7 @@ func (f *faults) authorizer(p AuthorizerProps) {
 	default:
 		f.add("Authorizer.Mode is %q: give gate.Enforce or gate.Observe", p.Mode)
 	}
-	f.duration("Authorizer.RevalidateAfter", p.RevalidateAfter, 0, 24*time.Hour)
+	f.duration("Authorizer.RevalidateAfter", p.RevalidateAfter, 0, time.Hour)
 	f.duration("Authorizer.MaxUnvalidated", p.MaxUnvalidated, time.Second, 7*24*time.Hour)
 	f.duration("Authorizer.Timeout", p.Timeout, time.Second, 10*time.Second)
 	f.number("Authorizer.LogAllowed", p.LogAllowed, 0, 1)

@@ -1,0 +1,68 @@
+package gate_test
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/crlgate/crlgate/infra/gate"
+)
+
+// start runs a function's binary with that environment until it finds that no Lambda is there, and returns what
+// it says. A setting that it refuses it names before that.
+func start(t *testing.T, binary string, env map[string]string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	run := exec.CommandContext(ctx, binary)
+	run.Env = []string{
+		"AWS_LAMBDA_RUNTIME_API=127.0.0.1:9", "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=none", "AWS_SECRET_ACCESS_KEY=none",
+		"AWS_ENDPOINT_URL=http://127.0.0.1:9", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=1024",
+	}
+	for name, value := range env {
+		run.Env = append(run.Env, name+"="+value)
+	}
+	out, err := run.CombinedOutput()
+	if err == nil || ctx.Err() != nil {
+		t.Fatalf("%s ended with %v, and without a Lambda it cannot go on: %s", filepath.Base(binary), err, out)
+	}
+	return string(out)
+}
+
+// TestFunctionsTakeTheirSettings runs the functions with the environment that the template gives them.
+func TestFunctionsTakeTheirSettings(t *testing.T) {
+	dir := t.TempDir()
+	binaries := map[string]string{"GatePreprocessor": "preprocessor", "GateAuthorizer": "authorizer"}
+	for id, function := range binaries {
+		binaries[id] = filepath.Join(dir, function)
+		if out, err := exec.Command("go", "build", "-o", binaries[id], "../../functions/"+function).CombinedOutput(); err != nil {
+			t.Fatalf("building %s: %v\n%s", function, err, out)
+		}
+	}
+	hours := func(n float64) awscdk.Duration { return awscdk.Duration_Hours(jsii.Number(n)) }
+	for name, m := range map[string]template{
+		"default": synth(t, nil),
+		"full":    full(t),
+		"bounds": synth(t, &gate.Props{
+			Authorizer:   &gate.AuthorizerProps{Mode: gate.Enforce, RevalidateAfter: hours(1), MaxUnvalidated: hours(7 * 24), LogAllowed: jsii.Number(1), RequireChain: jsii.Bool(false)},
+			Preprocessor: &gate.PreprocessorProps{MaxCRLBytes: awscdk.Size_Bytes(jsii.Number(1025)), AllowSHA1: jsii.Bool(false), IssuerPrefix: jsii.String("a/")},
+		}),
+	} {
+		for id, binary := range binaries {
+			env := environment(m, id)
+			if said := start(t, binary, env); strings.Contains(said, "setting") || !strings.Contains(said, "127.0.0.1:9") {
+				t.Errorf("%s: with %v %s says: %s", name, env, id, said)
+			}
+			env["CACHE_BUCKET"] = ""
+			if said := start(t, binary, env); !strings.Contains(said, "CACHE_BUCKET") {
+				t.Errorf("%s: %s takes an empty CACHE_BUCKET, so that this test says nothing: %s", name, id, said)
+			}
+		}
+	}
+}
