@@ -1,5 +1,5 @@
-# The CDK app and its checks. Included by the top-level Makefile, which has the target `build`; run from the
-# top of the repository.
+# The CDK app and its checks. Included by the top-level Makefile, which has the target `functions`; run from
+# the top of the repository.
 #
 #   make synth     write the CloudFormation template to build/cdk.out; needs no AWS account
 #   make diff      compare it with what is deployed
@@ -35,25 +35,25 @@ $(INFRA_TOOLS): $(INFRA_CHECK)/package.json $(INFRA_CHECK)/package-lock.json | i
 	@touch $@
 
 # The functions' binaries come first: they are the assets.
-synth: build $(INFRA_TOOLS)
+synth: functions $(INFRA_TOOLS) ## Write the CloudFormation template to build/cdk.out
 	$(CDK) synth --quiet $(CDK_ARGS)
 
-diff: build $(INFRA_TOOLS)
+diff: functions $(INFRA_TOOLS) ## Compare the template with what is deployed
 	$(CDK) diff $(CDK_ARGS)
 
-deploy: build $(INFRA_TOOLS)
+deploy: functions $(INFRA_TOOLS) ## Deploy to AWS
 	$(CDK) deploy $(CDK_ARGS)
 
-destroy: build $(INFRA_TOOLS)
+destroy: functions $(INFRA_TOOLS) ## Delete the stack; buckets and logs stay
 	$(CDK) destroy $(CDK_ARGS)
 
 # Assertions on the synthesized templates. With binaries of fixed bytes, so that nothing is built first.
-test-infra: infra-node
+test-infra: infra-node ## Test the CDK app and construct
 	go test ./infra/...
 
 # Rules of others over the templates that test-infra holds to be the synthesized ones; and two runs of the cdk
 # command, which must write the same bytes.
-check-infra: $(INFRA_TOOLS)
+check-infra: $(INFRA_TOOLS) ## Check the templates with cdk-nag and cfn-guard
 	node --test $(INFRA_CHECK)/check.test.mjs
 	node $(INFRA_CHECK)/check.mjs infra/testdata infra/gate/testdata
 	rm -rf build/check-infra
