@@ -67,13 +67,12 @@ func (e extension) dotted() string {
 
 // readExtensions reads an Extensions value: SEQUENCE SIZE (1..MAX) OF
 // Extension, each extension at most once (RFC 5280 §4.2), and calls see.
-func readExtensions(der []byte, off int64, malformed Code, where string, see func(extension) error) error {
+func (p *parser) readExtensions(der []byte, off int64, malformed Code, where string, see func(extension) error) error {
 	in, seq := cryptobyte.String(der), cryptobyte.String(nil)
 	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) || !in.Empty() || seq.Empty() {
 		return refuseAt(malformed, off, "%s are not a SEQUENCE of at least one extension", where)
 	}
-	var few [8]cryptobyte.String
-	seen := few[:0]
+	p.seen = p.seen[:0]
 	for !seq.Empty() {
 		var ext cryptobyte.String
 		var e extension
@@ -94,12 +93,12 @@ func readExtensions(der []byte, off int64, malformed Code, where string, see fun
 		if !ext.ReadASN1(&e.value, cbasn1.OCTET_STRING) || !ext.Empty() {
 			return refuseAt(malformed, off, "%s: extension %v has no value, or more than one", where, e.dotted())
 		}
-		for _, id := range seen {
+		for _, id := range p.seen {
 			if string(id) == string(e.id) {
 				return refuseAt(ExtensionDuplicate, off, "%s hold extension %v twice (RFC 5280 §4.2)", where, e.dotted())
 			}
 		}
-		if seen = append(seen, e.id); len(seen) > maxExtensions {
+		if p.seen = append(p.seen, e.id); len(p.seen) > maxExtensions {
 			return refuseAt(TooLarge, off, "%s are more than %d", where, maxExtensions)
 		}
 		if err := see(e); err != nil {
@@ -138,7 +137,7 @@ func (p *parser) readCRLExtensions(limit int64) error {
 	if p.list.Version == 1 {
 		return refuseAt(VersionUnsupported, off, "a v1 CRL has no extensions: the version field is missing (RFC 5280 §5.1.2.1)")
 	}
-	return readExtensions(body, off, ExtensionMalformed, "CRL extensions", p.crlExtension)
+	return p.readExtensions(body, off, ExtensionMalformed, "CRL extensions", p.crlExtension)
 }
 
 func (p *parser) crlExtension(e extension) error {
@@ -245,7 +244,7 @@ func (p *parser) entryExtensions(c []byte, off int64) (Reason, error) {
 	bad := func(what string) error {
 		return refuseAt(EntryExtensionMalformed, off, "entry %d: %s", entry, what)
 	}
-	err := readExtensions(c, off, EntryExtensionMalformed, "entry extensions", func(e extension) error {
+	err := p.readExtensions(c, off, EntryExtensionMalformed, "entry extensions", func(e extension) error {
 		v := e.value
 		switch string(e.id) {
 		case idReasonCode:

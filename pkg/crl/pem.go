@@ -12,7 +12,7 @@ const (
 	pemEnd      = "-----END X509 CRL-----"
 	pemBoundary = "-----BEGIN "
 	pemTextMax  = 64 << 10 // explanatory text allowed before the BEGIN line (RFC 7468 §5.2)
-	pemSpaceMax = 64 << 10 // white space allowed in one piece, so that an endless one ends
+	pemSpaceMax = 64 << 10 // white space allowed behind the END line, and in the body beyond twice its characters
 	pemLineMax  = 16 << 10
 	pemReadSize = 64 << 10
 )
@@ -58,8 +58,9 @@ type pemReader struct {
 	b64   []byte // base64 characters not yet decoded
 	out   []byte // decoded bytes not yet handed out
 	buf   []byte
-	space int  // white space since the last base64 character
-	pad   bool // padding was seen: nothing but the END line may follow
+	text  int64 // base64 characters so far
+	space int64 // white space so far
+	pad   bool  // padding was seen: nothing but the END line may follow
 	done  bool
 }
 
@@ -88,10 +89,9 @@ func (p *pemReader) decodeMore() error {
 		}
 		raw := len(line)
 		line = bytes.TrimRight(line, " \t\r\n")
-		if len(line) > 0 {
-			p.space = 0
-		} else if p.space += raw; p.space > pemSpaceMax {
-			return refuse(Malformed, "PEM body with more than %d characters of white space in one piece", pemSpaceMax)
+		p.text += int64(len(line))
+		if p.space += int64(raw - len(line)); p.space > pemSpaceMax+2*p.text {
+			return refuse(Malformed, "PEM body of little but white space: %d characters of it", p.space)
 		}
 		if len(line) > 0 && line[0] == '-' {
 			if string(line) != pemEnd {

@@ -4,6 +4,8 @@ import (
 	"crypto"
 	"errors"
 	"io"
+
+	"golang.org/x/crypto/cryptobyte"
 )
 
 // ASN.1 tags of this format.
@@ -81,6 +83,7 @@ type parser struct {
 
 	algorithm []byte // tbsCertList.signature, DER
 	entries   entryReader
+	seen      []cryptobyte.String // identifiers of the extensions at hand; kept for its room
 }
 
 // fault turns an error of the stream into the caller's view of it: a source
