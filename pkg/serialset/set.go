@@ -5,15 +5,17 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"iter"
-	"sort"
+	"sync/atomic"
 )
 
 // Set is a set held in memory. It never changes, and may be asked from several
 // goroutines at once.
 type Set struct {
 	layout
-	head []byte // header, root and pages
-	body []byte // the blocks
+	data []byte // the object
+	rows []byte // its blocks: row after row
+
+	finder finder
 }
 
 // Open verifies data, a whole set, against the digest that the catalog gives
@@ -30,9 +32,11 @@ func Open(data []byte, digest Digest) (*Set, error) {
 	if got := Digest(sha256.Sum256(data[:l.headSize()])); got != digest {
 		return nil, corrupt("header and index have SHA-256 %v and the catalog says %v", got, digest)
 	}
-	off := l.blocksOff()
-	s := &Set{layout: l, head: data[:off:off], body: data[off:]}
-	if err := s.verify(); err != nil {
+	s := newSet(l, data)
+	if err := s.verifyPages(); err != nil {
+		return nil, err
+	}
+	if err := s.load(s.verifyBlock); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -53,65 +57,77 @@ func Inspect(data []byte) (*Set, Digest, error) {
 	return s, digest, err
 }
 
-// verify checks every page and every block against the index, and that first
-// keys are what the index says.
-func (s *Set) verify() error {
-	root := s.root()
+func newSet(l layout, data []byte) *Set {
+	return &Set{layout: l, data: data, rows: data[l.blocksOff():]}
+}
+
+// verifyPages checks every page of the index against the root.
+func (s *Set) verifyPages() error {
+	root := rootNode(s.data, &s.layout)
 	for i := range s.pages {
-		off, n := s.pageSpan(i)
-		page := s.head[off : off+int64(n*(s.width+hashSize))]
+		span, _ := s.pageSpan(i)
+		page := s.data[span.Offset:span.end()]
 		if childHash(page) != root.hash(i) || !bytes.Equal(page[:s.width], root.key(i)) {
 			return corrupt("index page %d fails its hash", i)
-		}
-	}
-	for i := range s.blocks {
-		node, k := s.node(i)
-		block, _ := s.block(i)
-		if childHash(block) != node.hash(k) || !bytes.Equal(block[:s.width], node.key(k)) {
-			return corrupt("block %d fails its hash", i)
 		}
 	}
 	return nil
 }
 
-// node is one node of the index: n keys, then n hashes.
-type node struct {
-	b        []byte
-	n, width int
+// verifyBlock checks block i against the index.
+func (s *Set) verifyBlock(i int) error {
+	node, k := nodeOf(s.data, &s.layout, i)
+	span, _ := s.blockSpan(i)
+	return checkBlock(i, s.data[span.Offset:span.end()], node.key(k), node.hash(k))
 }
 
-func (d node) key(i int) []byte { return d.b[i*d.width : (i+1)*d.width] }
-
-func (d node) hash(i int) (h [hashSize]byte) {
-	copy(h[:], d.b[d.n*d.width+i*hashSize:])
-	return h
-}
-
-// find returns the last child whose first key is at most key; -1: none.
-func (d node) find(key []byte) int {
-	return sort.Search(d.n, func(i int) bool { return bytes.Compare(d.key(i), key) > 0 }) - 1
-}
-
-func (s *Set) root() node { return node{s.head[headerSize:s.headSize()], s.rootLen(), s.width} }
-
-func (s *Set) page(i int) node {
-	off, n := s.pageSpan(i)
-	return node{s.head[off : off+int64(n*(s.width+hashSize))], n, s.width}
-}
-
-// node returns the index node that points to block i, and the place in it.
-func (s *Set) node(i int) (node, int) {
-	if s.pages == 0 {
-		return s.root(), i
+func checkBlock(i int, block, key []byte, hash [hashSize]byte) error {
+	if childHash(block) != hash {
+		return corrupt("block %d fails its hash", i)
 	}
-	return s.page(i / s.perPage), i % s.perPage
+	if !bytes.Equal(block[:len(key)], key) {
+		return corrupt("block %d does not begin with the serial number that the index gives it", i)
+	}
+	return nil
 }
 
-// block returns block i and its number of entries.
-func (s *Set) block(i int) ([]byte, int) {
-	off, n := s.blockSpan(i)
-	off -= s.blocksOff()
-	return s.body[off : off+int64(n*(s.width+valueSize))], n
+// load checks every block with verify, if there is one, checks that serial
+// numbers ascend, and makes the finder, all in one pass over the blocks.
+func (s *Set) load(verify func(i int) error) error {
+	if !s.finder.prepare(s.rows, s.width, int(s.entries)) {
+		return corrupt("its first serial number is greater than its last")
+	}
+	const few = 8 // blocks that a goroutine takes at once
+	var failed atomic.Pointer[error]
+	parallel(ceilDiv(s.blocks, few), processors(), func(_, i int) {
+		for k := i * few; k < min((i+1)*few, s.blocks); k++ {
+			if failed.Load() != nil {
+				return
+			}
+			if err := s.loadBlock(k, verify); err != nil {
+				failed.CompareAndSwap(nil, &err)
+				return
+			}
+		}
+	})
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	s.finder.finish(s.rows)
+	return nil
+}
+
+func (s *Set) loadBlock(i int, verify func(int) error) error {
+	if verify != nil {
+		if err := verify(i); err != nil {
+			return err
+		}
+	}
+	from := i * s.perBlock
+	if !s.finder.note(s.rows, from, min(from+s.perBlock, int(s.entries))) {
+		return corrupt("serial numbers of block %d do not ascend", i)
+	}
+	return nil
 }
 
 // Len returns the number of entries.
@@ -120,8 +136,15 @@ func (s *Set) Len() int { return int(s.entries) }
 // Width returns the octets of each serial number.
 func (s *Set) Width() int { return s.width }
 
-// Size returns the octets held in memory.
-func (s *Set) Size() int64 { return s.layout.size() }
+// Size returns the size of the object, in octets.
+func (s *Set) Size() int64 { return s.size() }
+
+// Memory returns the octets that the set takes up in memory: the object and
+// what makes look-ups quick. It is at most [MaxMemory] of the object's size.
+func (s *Set) Memory() int64 { return s.Size() + s.finder.memory() }
+
+// MaxMemory returns the most octets that a set of a size takes up in memory.
+func MaxMemory(size int64) int64 { return size + size/20 + 256 }
 
 // Lookup finds a serial number, given as DER INTEGER contents: 1 octet at
 // least, minimally encoded. 255 (00 ff) and −1 (ff) are different serials.
@@ -129,49 +152,35 @@ func (s *Set) Lookup(serial []byte) (Entry, bool) {
 	if len(serial) == 0 || len(serial) > s.width || s.entries == 0 {
 		return Entry{}, false
 	}
-	var buf [MaxWidth]byte
-	key := buf[:s.width]
-	extend(key, serial)
-	i := s.root().find(key)
-	if i < 0 {
+	key := serial
+	if len(serial) < s.width {
+		var buf [MaxWidth]byte
+		key = buf[:s.width]
+		extend(key, serial)
+	}
+	i, ok := s.finder.find(s.rows, key)
+	if !ok {
 		return Entry{}, false
 	}
-	if s.pages > 0 {
-		k := s.page(i).find(key)
-		if k < 0 {
-			return Entry{}, false
-		}
-		i = i*s.perPage + k
-	}
-	block, n := s.block(i)
-	return lookupBlock(block, n, s.width, key)
+	stride := s.stride()
+	return entryOf(s.rows[i*stride:(i+1)*stride], s.width), true
 }
 
-func lookupBlock(block []byte, n, w int, key []byte) (Entry, bool) {
-	k := sort.Search(n, func(k int) bool { return bytes.Compare(block[k*w:(k+1)*w], key) >= 0 })
-	if k == n || !bytes.Equal(block[k*w:(k+1)*w], key) {
-		return Entry{}, false
-	}
-	return entryAt(block, n, w, k), true
-}
-
-func entryAt(block []byte, n, w, k int) Entry {
+func entryOf(row []byte, width int) Entry {
 	return Entry{
-		Serial: block[k*w : (k+1)*w],
-		Date:   binary.LittleEndian.Uint32(block[n*w+k*dateSize:]),
-		Reason: block[n*(w+dateSize)+k],
+		Serial: row[:width:width],
+		Date:   binary.LittleEndian.Uint32(row[width:]),
+		Reason: row[width+dateSize],
 	}
 }
 
 // All yields the entries in ascending order of their octets.
 func (s *Set) All() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
-		for i := range s.blocks {
-			block, n := s.block(i)
-			for k := range n {
-				if !yield(entryAt(block, n, s.width, k)) {
-					return
-				}
+		stride := s.stride()
+		for i := 0; i < len(s.rows); i += stride {
+			if !yield(entryOf(s.rows[i:i+stride], s.width)) {
+				return
 			}
 		}
 	}

@@ -1,90 +1,238 @@
 package serialset
 
-import "bytes"
+import (
+	"slices"
+	"sync"
+)
 
-const insertionMax = 24 // rows below which insertion sort is quicker than another pass
+const (
+	// bucketSize is the octets of rows that are sorted at once, so that they
+	// and a copy of them fit into a core's own cache.
+	bucketSize = 512 << 10
+	// A pass makes at least minFan buckets, so that few passes suffice whatever
+	// the keys, and at most maxFan, because each has a unit being written.
+	minFan, maxFan = 64, 512
+)
 
-// sortRows sorts rows of stride octets by their first width octets, in place:
-// most significant octet first, each pass distributing by one octet (an
-// "American flag" sort). Its time is bounded by rows × width whatever the
-// keys, so that no choice of serial numbers can slow it down.
-func sortRows(rows []byte, stride, width int) {
-	var tmp, hole [MaxWidth + valueSize]byte
-	radixPass(rows, stride, width, 0, tmp[:stride], hole[:stride])
+// sorter sorts rows that lie in units, within little more memory than they
+// take up: rows are distributed by value over buckets that fit into the cache,
+// then each bucket is sorted to its final place. Its time is bounded by
+// rows × width whatever the keys, so that no choice of serial numbers can slow
+// it down much.
+type sorter struct {
+	pool          *pool
+	width, stride int
+
+	mu  sync.Mutex
+	out [][]byte // the sorted rows; nil where nothing was written yet
+	n   int      // rows in all
 }
 
-func radixPass(rows []byte, stride, width, at int, tmp, hole []byte) {
+// bucket is rows in units, in any order. Units may be full or not.
+type bucket struct {
+	units [][]byte
+	rows  int
+	room  []byte // what is still free in the last unit, while rows are dealt
+}
+
+// piece is the sorted rows of one bucket: where they begin in out, and how
+// many are left without duplicates.
+type piece struct{ at, rows, kept int }
+
+// sort returns the rows in ascending order without duplicates, and their
+// number. It consumes units.
+func (s *sorter) sort(units [][]byte, n int) ([][]byte, int) {
+	s.n = n
+	s.out = make([][]byte, ceilDiv(n, unitRows(s.width)))
+	buckets := []bucket{{units: units, rows: n}}
+	if n*s.stride > bucketSize {
+		skip, lo, hi := s.sample(units)
+		buckets = s.distribute(units, skip, newScale(lo, hi, s.fan(n)), processors())
+	}
+	pieces := make([][]piece, len(buckets))
+	at := 0
+	for i, b := range buckets {
+		pieces[i] = []piece{{at: at, rows: b.rows}}
+		at += b.rows
+	}
+	scratch := make([]scratch, processors())
+	parallel(len(buckets), len(scratch), func(worker, i int) {
+		at := pieces[i][0].at
+		pieces[i] = s.settle(buckets[i], at, &scratch[worker], pieces[i][:0])
+		buckets[i] = bucket{}
+	})
+	return s.compact(slices.Concat(pieces...))
+}
+
+func (s *sorter) fan(rows int) int {
+	return min(max(minFan, ceilDiv(rows*s.stride, bucketSize)), maxFan)
+}
+
+// settle sorts a bucket to its place in the output, dividing it further while
+// it is too large.
+func (s *sorter) settle(b bucket, at int, tmp *scratch, pieces []piece) []piece {
+	if b.rows == 0 {
+		return pieces
+	}
+	if b.rows*s.stride <= bucketSize {
+		rows := s.sortBucket(b, tmp)
+		s.emit(rows, at)
+		return append(pieces, piece{at, b.rows, len(rows) / s.stride})
+	}
+	skip, lo, hi := s.survey(b.units)
+	if lo == hi { // all alike: one row stays
+		row := append([]byte(nil), b.units[0][:s.stride]...)
+		for _, u := range b.units {
+			for i := 0; i < len(u); i += s.stride {
+				if outranks(u[i+s.width:i+s.stride], row[s.width:]) {
+					copy(row, u[i:])
+				}
+			}
+		}
+		s.pool.put(b.units...)
+		s.emit(row, at)
+		return append(pieces, piece{at, b.rows, 1})
+	}
+	for _, sub := range s.distribute(b.units, skip, newScale(lo, hi, s.fan(b.rows)), 1) {
+		pieces = s.settle(sub, at, tmp, pieces)
+		at += sub.rows
+	}
+	return pieces
+}
+
+// sample looks at some of the rows and returns the range of their first eight
+// octets; only where these differ too little does it look at all rows.
+func (s *sorter) sample(units [][]byte) (skip int, lo, hi uint64) {
+	lo = ^uint64(0)
+	step := 1 + len(units)/1024
+	for i := 0; i < len(units); i += step {
+		u := units[i]
+		for at := 0; at < len(u); at += 127 * s.stride {
+			x := window(u[at:], 0)
+			lo, hi = min(lo, x), max(hi, x)
+		}
+	}
+	if hi-lo < 1<<32 {
+		return s.survey(units)
+	}
+	return 0, lo, hi
+}
+
+// survey returns an offset that all rows are alike before, and the range of
+// the eight octets there, of which at least three differ unless they are the
+// last. lo and hi are the same if all rows are.
+func (s *sorter) survey(units [][]byte) (skip int, lo, hi uint64) {
 	for {
-		n := len(rows) / stride
-		if n <= insertionMax {
-			insertionSort(rows, stride, at, width, tmp)
-			return
-		}
-		if at == width {
-			return
-		}
-		var count [256]int
-		for i := at; i < len(rows); i += stride {
-			count[rows[i]]++
-		}
-		if count[rows[at]] == n {
-			at++ // all alike in this octet
-			continue
-		}
-		var next, end [256]int
-		sum := 0
-		for b, c := range count {
-			next[b] = sum
-			sum += c * stride
-			end[b] = sum
-		}
-		distribute(rows, stride, at, &next, &end, tmp, hole)
-		start := 0
-		for b := range count {
-			if count[b] > 1 {
-				radixPass(rows[start:end[b]], stride, width, at+1, tmp, hole)
+		lo, hi = ^uint64(0), 0
+		for _, u := range units {
+			for at := skip; at < len(u); at += s.stride {
+				x := window(u, at)
+				lo, hi = min(lo, x), max(hi, x)
 			}
-			start = end[b]
 		}
-		return
+		alike := commonOctets(lo, hi)
+		if alike < 5 || skip == s.width-8 {
+			return skip, lo, hi
+		}
+		skip = min(skip+alike, s.width-8)
 	}
 }
 
-// distribute moves every row into the bucket of its octet, following cycles.
-func distribute(rows []byte, stride, at int, next, end *[256]int, tmp, hole []byte) {
-	for b := range next {
-		for next[b] < end[b] {
-			row := rows[next[b] : next[b]+stride]
-			to := row[at]
-			if int(to) == b {
-				next[b] += stride
-				continue
-			}
-			copy(hole, row)
-			for int(to) != b {
-				dst := rows[next[to] : next[to]+stride]
-				next[to] += stride
-				copy(tmp, dst)
-				copy(dst, hole)
-				hole, tmp = tmp, hole
-				to = hole[at]
-			}
-			copy(rows[next[b]:], hole)
-			next[b] += stride
+// distribute moves rows into buckets, in order of the scale's value of the
+// eight octets at skip. It consumes units.
+func (s *sorter) distribute(units [][]byte, skip int, sc scale, workers int) []bucket {
+	n := sc.of(sc.hi) + 1
+	workers = min(workers, len(units))
+	parts := make([][]bucket, workers)
+	for i := range parts {
+		parts[i] = make([]bucket, n)
+	}
+	const few = 16 // units that a worker takes at once
+	parallel(ceilDiv(len(units), few), workers, func(worker, i int) {
+		for _, u := range units[i*few : min((i+1)*few, len(units))] {
+			s.deal(u, skip, &sc, parts[worker])
+			s.pool.put(u)
 		}
+	})
+	all := parts[0]
+	for i := range all {
+		all[i].close(s.stride)
+		for _, more := range parts[1:] {
+			more[i].close(s.stride)
+			all[i].units = append(all[i].units, more[i].units...)
+			all[i].rows += more[i].rows
+		}
+	}
+	return all
+}
+
+func (s *sorter) deal(u []byte, skip int, sc *scale, buckets []bucket) {
+	stride := s.stride
+	for ; len(u) > 0; u = u[stride:] {
+		b := &buckets[sc.of(window(u, skip))]
+		if len(b.room) == 0 {
+			b.room = s.pool.get()[:unitRows(s.width)*stride]
+			b.units = append(b.units, b.room)
+		}
+		copy(b.room, u[:stride])
+		b.room = b.room[stride:]
 	}
 }
 
-func insertionSort(rows []byte, stride, from, width int, tmp []byte) {
-	for i := stride; i < len(rows); i += stride {
-		j := i
-		for j > 0 && bytes.Compare(rows[j-stride+from:j-stride+width], rows[i+from:i+width]) > 0 {
-			j -= stride
+// close ends the dealing to a bucket.
+func (b *bucket) close(stride int) {
+	for i, u := range b.units {
+		if i == len(b.units)-1 {
+			b.units[i] = u[:len(u)-len(b.room)]
 		}
-		if j < i {
-			copy(tmp, rows[i:i+stride])
-			copy(rows[j+stride:i+stride], rows[j:i])
-			copy(rows[j:], tmp)
+		b.rows += len(b.units[i]) / stride
+	}
+	b.room = nil
+}
+
+// emit writes sorted rows to their place in the output, which is row at.
+func (s *sorter) emit(rows []byte, at int) {
+	per := unitRows(s.width)
+	for len(rows) > 0 {
+		u := s.unit(at / per)
+		n := copy(u[at%per*s.stride:], rows)
+		rows = rows[n:]
+		at += n / s.stride
+	}
+}
+
+// unit returns unit i of the output.
+func (s *sorter) unit(i int) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out[i] == nil {
+		per := unitRows(s.width)
+		s.out[i] = s.pool.get()[:min(per, s.n-i*per)*s.stride]
+	}
+	return s.out[i]
+}
+
+// compact closes the gaps that duplicates left.
+func (s *sorter) compact(pieces []piece) ([][]byte, int) {
+	kept := 0
+	for _, p := range pieces {
+		kept += p.kept
+	}
+	if kept == s.n {
+		return s.out, kept
+	}
+	kept = 0
+	per := unitRows(s.width)
+	for _, p := range pieces {
+		for i := p.at; i < p.at+p.kept; i++ {
+			if i != kept {
+				copy(s.unit(kept / per)[kept%per*s.stride:][:s.stride], s.out[i/per][i%per*s.stride:])
+			}
+			kept++
 		}
 	}
+	s.out = s.out[:ceilDiv(kept, per)]
+	last := len(s.out) - 1
+	s.out[last] = s.out[last][:(kept-last*per)*s.stride]
+	return s.out, kept
 }

@@ -1,0 +1,269 @@
+package serialset
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"math/bits"
+	"os"
+	"slices"
+	"sort"
+	"testing"
+)
+
+// Machines differ and are shared: compare ratios within one run. Sets of ten
+// million entries are measured where CRLGATE_BENCH_LARGE is set.
+func benchSizes(all ...int) []int {
+	if os.Getenv("CRLGATE_BENCH_LARGE") == "" {
+		return all[:len(all)-1]
+	}
+	return all
+}
+
+// mix is a bijection of 64 bits (the finalizer of splitmix64): serial numbers
+// come out of it without a table that would take part in what is measured.
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// benchShapes write the i-th serial number of 16 octets, positive and distinct.
+var benchShapes = []struct {
+	name string
+	put  func(dst []byte, i uint64)
+}{
+	{"random", putRandom},
+	{"sequential", func(dst []byte, i uint64) {
+		binary.BigEndian.PutUint64(dst, 0)
+		binary.BigEndian.PutUint64(dst[8:], i)
+	}},
+	{"skewed", func(dst []byte, i uint64) { // one prefix of 8 octets, then a counter, shuffled
+		binary.BigEndian.PutUint64(dst, 0x1122334455667708)
+		binary.BigEndian.PutUint64(dst[8:], i*0x9e3779b97f4a7c15>>24)
+	}},
+	{"hostile", putHostile},
+}
+
+// putHostile writes serial numbers of which every octet splits off a few and
+// leaves the rest together.
+func putHostile(dst []byte, i uint64) {
+	x := mix(i)
+	binary.BigEndian.PutUint64(dst, 0)
+	binary.BigEndian.PutUint64(dst[8:], x>>1)
+	if k := bits.TrailingZeros64(x); k >= 9 {
+		dst[k%8] = 1
+	}
+	for at := range bits.LeadingZeros64(mix(x)) / 2 {
+		dst[at%8] |= 1
+	}
+}
+
+func putRandom(dst []byte, i uint64) {
+	x := mix(i)
+	binary.BigEndian.PutUint64(dst, x>>1)
+	binary.BigEndian.PutUint64(dst[8:], mix(x))
+}
+
+const benchBatch = 2048 // entries that come at once, as package crl hands them over
+
+type columns struct {
+	serials []byte
+	dates   []uint32
+	reasons []uint8
+}
+
+func makeColumns(n int, put func([]byte, uint64)) columns {
+	c := columns{make([]byte, 16*n), make([]uint32, n), make([]uint8, n)}
+	for i := range n {
+		put(c.serials[16*i:], uint64(i))
+		c.dates[i], c.reasons[i] = uint32(i), uint8(i&3)
+	}
+	return c
+}
+
+func (c columns) fill(b *Builder) {
+	for n := len(c.dates); n > 0; {
+		k := min(n, benchBatch)
+		at := len(c.dates) - n
+		if err := b.Append(16, c.serials[16*at:16*(at+k)], c.dates[at:at+k], c.reasons[at:at+k]); err != nil {
+			panic(err)
+		}
+		n -= k
+	}
+}
+
+func perEntry(b *testing.B, n int) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/entry")
+}
+
+func size(n int) string {
+	if n >= 1_000_000 {
+		return fmt.Sprintf("%dM", n/1_000_000)
+	}
+	return fmt.Sprintf("%dk", n/1000)
+}
+
+func BenchmarkBuild(b *testing.B) {
+	for _, n := range benchSizes(10_000, 1_000_000, 10_000_000) {
+		for _, shape := range benchShapes {
+			c := makeColumns(n, shape.put)
+			b.Run("append/"+shape.name+"/"+size(n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					var builder Builder
+					c.fill(&builder)
+				}
+				perEntry(b, n)
+			})
+			b.Run("finish/"+shape.name+"/"+size(n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					b.StopTimer()
+					var builder Builder
+					c.fill(&builder)
+					b.StartTimer()
+					if _, err := builder.Finish(); err != nil {
+						b.Fatal(err)
+					}
+				}
+				perEntry(b, n)
+			})
+		}
+	}
+	// What the hash alone takes of one core, block by block.
+	block := make([]byte, 16<<10)
+	b.Run("sha256", func(b *testing.B) {
+		for b.Loop() {
+			sha256.Sum256(block)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(block))*21, "ns/entry")
+	})
+}
+
+func benchSet(tb testing.TB, n int, put func([]byte, uint64)) ([]byte, Digest) {
+	var builder Builder
+	makeColumns(n, put).fill(&builder)
+	img, err := builder.Finish()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	data := make([]byte, img.Size())
+	if _, err := io.ReadFull(img.Reader(), data); err != nil {
+		tb.Fatal(err)
+	}
+	return data, img.Digest()
+}
+
+func BenchmarkOpen(b *testing.B) {
+	for _, n := range benchSizes(10_000, 1_000_000, 10_000_000) {
+		data, digest := benchSet(b, n, putRandom)
+		b.Run(size(n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Open(data, digest); err != nil {
+					b.Fatal(err)
+				}
+			}
+			perEntry(b, n)
+		})
+	}
+}
+
+// BenchmarkLookup asks for serials at random, each depending on the answer
+// before it, as a request does that finds nothing of the set in a cache.
+func BenchmarkLookup(b *testing.B) {
+	b.Run("memory access", benchMemoryAccess)
+	for _, n := range benchSizes(10_000, 1_000_000, 10_000_000) {
+		for _, shape := range benchShapes {
+			data, digest := benchSet(b, n, shape.put)
+			s, err := Open(data, digest)
+			if err != nil {
+				b.Fatal(err)
+			}
+			benchProbes(b, "set/"+shape.name+"/"+size(n), n, shape.put, func(p []byte) bool {
+				e, ok := s.Lookup(p)
+				return ok && e.Reason < 4
+			})
+		}
+		benchBaselines(b, n)
+	}
+}
+
+// benchMemoryAccess is one random load of 160 MB that depends on the one
+// before: the yardstick.
+func benchMemoryAccess(b *testing.B) {
+	memory := make([]uint32, 40_000_000)
+	for i := range memory {
+		memory[i] = uint32(i)
+	}
+	var x uint64
+	for b.Loop() {
+		hi, _ := bits.Mul64(mix(x), uint64(len(memory)))
+		x += uint64(memory[hi]) + 1
+	}
+}
+
+func benchProbes(b *testing.B, name string, n int, put func([]byte, uint64), lookup func([]byte) bool) {
+	for kind, from := range map[string]uint64{"hit": 0, "miss": uint64(n)} {
+		b.Run(name+"/"+kind, func(b *testing.B) {
+			b.ReportAllocs()
+			var x uint64
+			probe := make([]byte, 16)
+			found := 0
+			for b.Loop() {
+				hi, _ := bits.Mul64(mix(x), uint64(n))
+				put(probe, from+hi)
+				x++
+				if lookup(minimal(probe)) {
+					x++
+					found++
+				}
+			}
+			if kind == "hit" && found != b.N {
+				b.Fatalf("%d of %d found", found, b.N)
+			}
+		})
+	}
+}
+
+func benchBaselines(b *testing.B, n int) {
+	keys := make([][16]byte, n)
+	for i := range keys {
+		putRandom(keys[i][:], uint64(i))
+	}
+	m := make(map[[20]byte]struct{}, n)
+	for i := range keys {
+		m[[20]byte(append(make([]byte, 4, 20), keys[i][:]...))] = struct{}{}
+	}
+	benchProbes(b, "map/random/"+size(n), n, putRandom, func(p []byte) bool {
+		var key [20]byte
+		copy(key[20-len(p):], p)
+		_, ok := m[key]
+		return ok
+	})
+	clear(m)
+	slices.SortFunc(keys, func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
+	benchProbes(b, "binary search/random/"+size(n), n, putRandom, func(p []byte) bool {
+		var key [16]byte
+		copy(key[16-len(p):], p)
+		i := sort.Search(n, func(i int) bool { return bytes.Compare(keys[i][:], key[:]) >= 0 })
+		return i < n && keys[i] == key
+	})
+	texts := make([]string, n)
+	for i := range keys {
+		texts[i] = hex.EncodeToString(keys[i][:])
+	}
+	benchProbes(b, "strings/random/"+size(n), n, putRandom, func(p []byte) bool {
+		var key [16]byte
+		copy(key[16-len(p):], p)
+		var text [32]byte
+		hex.Encode(text[:], key[:])
+		i := sort.Search(n, func(i int) bool { return texts[i] >= string(text[:]) })
+		return i < n && texts[i] == string(text[:])
+	})
+}
