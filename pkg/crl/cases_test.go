@@ -89,6 +89,9 @@ func verdict(tb testing.TB, file []byte, opts crl.Options) (*crl.List, crl.Code)
 	list, err := crl.Read(bytes.NewReader(file), opts, nil)
 	if err == nil {
 		err = list.CheckSignature(nil)
+		if unsupported := list.Unsupported(); unsupported != nil && !errors.Is(err, unsupported) {
+			tb.Fatalf("Unsupported says %v, CheckSignature %v", unsupported, err)
+		}
 	}
 	var e *crl.Error
 	switch {

@@ -13,6 +13,7 @@ package crl
 
 import (
 	"encoding/hex"
+	"fmt"
 	"math/big"
 	"time"
 )
@@ -107,7 +108,7 @@ func (r Reason) String() string {
 	if int(r) < len(reasonNames) && reasonNames[r] != "" {
 		return reasonNames[r]
 	}
-	return "reason(" + string('0'+byte(r/10%10)) + string('0'+byte(r%10)) + ")"
+	return fmt.Sprintf("reason(%d)", uint8(r))
 }
 
 // Batch is a run of entries in columns. It is valid only during the call that

@@ -114,11 +114,16 @@ func (p *parser) entryHeader(b []byte, off int64) (head, length int, err error) 
 //	SEQUENCE { userCertificate INTEGER, revocationDate Time,
 //	           crlEntryExtensions SEQUENCE OPTIONAL }
 func (p *parser) entry(b []byte, off int64) (int, error) {
-	head, length, err := p.entryHeader(b, off)
-	if err != nil {
-		return 0, err
+	head, length := 2, 0
+	if len(b) >= 2 && b[0] == tagSequence && b[1] < 0x80 {
+		length = int(b[1]) // nearly every entry
+	} else {
+		var err error
+		if head, length, err = p.entryHeader(b, off); head == 0 || err != nil {
+			return 0, err
+		}
 	}
-	if head == 0 || head+length > len(b) {
+	if head+length > len(b) {
 		return 0, nil
 	}
 	if err := p.entryContents(b[head:head+length], off+int64(head)); err != nil {

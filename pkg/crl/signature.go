@@ -12,6 +12,11 @@ import (
 // key is of another type than the signature algorithm.
 var ErrSignature = errors.New("signature does not verify")
 
+// Unsupported returns an *[Error] where the signature algorithm is not one that
+// this package verifies, and nil where it is. Such a CRL is read for what it
+// says, and no key will ever make it count.
+func (l *List) Unsupported() error { return l.unsupported }
+
 // CheckSignature verifies the CRL's signature under pub, an *rsa.PublicKey,
 // *ecdsa.PublicKey or ed25519.PublicKey. It returns [ErrSignature] where it
 // does not verify, and an *[Error] where the algorithm is not supported. It
