@@ -74,8 +74,8 @@ type Config struct {
 	// EventFilter, if set, decides what becomes of an S3 event: it returns the
 	// payloads to deliver now. Tests lose, double and reorder events with it.
 	EventFilter func(event []byte) [][]byte
-	// CacheEndpoint, if set, is given to the authorizer instead of the S3
-	// server's own, such as that of a proxy that injects faults.
+	// ProxyCache puts a proxy between the authorizer and the S3 server, which
+	// counts requests and injects faults; see Stack.Proxy.
 	ProxyCache bool
 	// Log receives what the functions write, line by line; may be nil.
 	Log func(lambdaruntime.LogLine)

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +25,7 @@ type truststore struct {
 	kick     chan struct{}
 	quit     chan struct{}
 	once     sync.Once
+	current  []*x509.Certificate // in force; run's own
 
 	mu      sync.Mutex
 	loaded  int // certificates in force
@@ -59,22 +61,39 @@ func (t *truststore) run(context.Context) {
 		case <-t.kick:
 		}
 		certs, err := t.load(ctx)
-		if err == nil && len(certs) == 0 {
-			certs = nobody()
-		}
-		for _, g := range t.gateways {
-			if err == nil {
-				err = g.SetTruststore(certs)
-			}
+		if err == nil {
+			err = t.apply(certs)
 		}
 		t.mu.Lock()
-		t.loaded, t.lastErr = len(certs), err
+		t.lastErr = err
 		t.mu.Unlock()
 		if err != nil && ctx.Err() == nil {
 			// The S3 server may be away; a test stops it on purpose.
 			time.AfterFunc(time.Second, t.changed)
 		}
 	}
+}
+
+// apply puts certificates in force, if they are not already: a new truststore
+// ends TLS sessions, and most events of the upload bucket are of CRLs.
+func (t *truststore) apply(certs []*x509.Certificate) error {
+	if slices.EqualFunc(certs, t.current, (*x509.Certificate).Equal) {
+		return nil
+	}
+	trusted := certs
+	if len(trusted) == 0 {
+		trusted = nobody()
+	}
+	for _, g := range t.gateways {
+		if err := g.SetTruststore(trusted); err != nil {
+			return err
+		}
+	}
+	t.current = certs
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.loaded = len(certs)
+	return nil
 }
 
 // load reads every certificate under issuers/ that may issue.
@@ -132,8 +151,8 @@ func serverCertificate(domain string) (tls.Certificate, []byte, error) {
 	return leaf.TLSCertificate(), ca.PEM(), nil
 }
 
-// Trusted returns how many CA certificates the gateways verify clients with,
-// and what went wrong when they were last read.
+// Trusted returns how many of the uploaded CA certificates the gateways verify
+// clients with, and what went wrong when they were last read.
 func (s *Stack) Trusted() (int, error) {
 	s.trust.mu.Lock()
 	defer s.trust.mu.Unlock()
