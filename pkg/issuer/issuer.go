@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/crlgate/crlgate/pkg/crl"
 )
@@ -65,9 +66,13 @@ func ParseCertificates(data []byte) ([]Verdict, error) {
 	}
 	verdicts := make([]Verdict, 0, len(blocks))
 	seen := map[Fingerprint]bool{}
-	for _, der := range blocks {
+	for _, b := range blocks {
 		var v Verdict
-		v.Certificate, err = ParseCertificate(der)
+		if v.Refusal = b.refusal(); v.Refusal != nil {
+			verdicts = append(verdicts, v)
+			continue
+		}
+		v.Certificate, err = ParseCertificate(b.der)
 		if err == nil && seen[v.Certificate.Fingerprint] {
 			continue // the same certificate twice says nothing new
 		}
@@ -91,11 +96,16 @@ func assemble(name string, verdicts []Verdict) *CA {
 		}
 	}
 	subject := ""
+	for _, v := range verdicts {
+		if v.Refusal == nil && v.Certificate.Name == ca.Subject {
+			subject = v.Certificate.Subject
+			break
+		}
+	}
 	for i, v := range verdicts {
 		switch {
 		case v.Refusal != nil:
 		case v.Certificate.Name == ca.Subject:
-			subject = v.Certificate.Subject
 			ca.Certificates = append(ca.Certificates, v.Certificate)
 		default:
 			verdicts[i].Refusal = &Refusal{SubjectDiffers, fmt.Sprintf("its subject %s is not that of this CA (%s); give it a file of its own", v.Certificate.Subject, subject)}
@@ -104,24 +114,59 @@ func assemble(name string, verdicts []Verdict) *CA {
 	return ca
 }
 
-// split returns the DER of every block.
-func split(data []byte) ([][]byte, error) {
+// block is one block of an issuers file.
+type block struct {
+	der     []byte // nil: not decoded
+	pemType string // "": the file is DER
+}
+
+// refusal says why a block cannot be a certificate; nil: it may be one.
+func (b block) refusal() *Refusal {
+	switch {
+	case b.der == nil:
+		return &Refusal{NotACertificate, "a PEM block of the file cannot be decoded: its lines are damaged or cut short, or its END line is missing"}
+	case strings.HasSuffix(b.pemType, "PRIVATE KEY"):
+		return &Refusal{NotACertificate, fmt.Sprintf("a block of the file is a %s: take it out, and treat the key as compromised, since whoever may read this bucket has it", b.pemType)}
+	case b.pemType != "" && b.pemType != "CERTIFICATE" && b.pemType != "X509 CERTIFICATE":
+		return &Refusal{NotACertificate, fmt.Sprintf("a block of the file is a %q and not a CERTIFICATE", b.pemType)}
+	}
+	return nil
+}
+
+var (
+	pemBegin = []byte("-----BEGIN ")
+	utf8BOM  = []byte("\xef\xbb\xbf")
+)
+
+// split returns every block. A block that cannot be decoded is returned too,
+// so that none is left out silently.
+func split(data []byte) ([]block, error) {
 	if len(data) > MaxFile {
 		return nil, &Refusal{FileTooLarge, fmt.Sprintf("the file has %d bytes, more than the %d that an issuers file may have", len(data), MaxFile)}
 	}
-	if len(data) > 0 && data[0] == 0x30 && !bytes.Contains(data, []byte("-----BEGIN ")) {
-		return [][]byte{data}, nil
+	if len(data) > 0 && data[0] == 0x30 && !bytes.Contains(data, pemBegin) {
+		return []block{{der: data}}, nil
 	}
-	var blocks [][]byte
-	for rest := data; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
+	var blocks []block
+	for rest := bytes.TrimPrefix(data, utf8BOM); ; {
+		decoded, after := pem.Decode(rest)
+		passed := bytes.Count(rest[:len(rest)-len(after)], pemBegin)
+		if decoded == nil {
+			passed = bytes.Count(rest, pemBegin) + 1
 		}
-		blocks = append(blocks, block.Bytes)
+		for ; passed > 1; passed-- {
+			blocks = append(blocks, block{})
+		}
+		if decoded != nil {
+			blocks = append(blocks, block{decoded.Bytes, decoded.Type})
+		}
 		if len(blocks) > MaxCertificates {
 			return nil, &Refusal{TooManyCertificates, fmt.Sprintf("the file holds more than %d certificates", MaxCertificates)}
 		}
+		if decoded == nil {
+			break
+		}
+		rest = after
 	}
 	if len(blocks) == 0 {
 		return nil, &Refusal{NoCertificate, "the file holds no PEM block: it must hold the CA's certificates as -----BEGIN CERTIFICATE-----"}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -128,6 +129,9 @@ func decodeString(tag byte, b []byte) (string, bool) {
 		for i := range units {
 			units[i] = binary.BigEndian.Uint16(b[2*i:])
 		}
+		if !utf16Valid(units) {
+			return "", false
+		}
 		return string(utf16.Decode(units)), true
 	case tagUniversalString:
 		if len(b)%4 != 0 {
@@ -136,7 +140,7 @@ func decodeString(tag byte, b []byte) (string, bool) {
 		runes := make([]rune, len(b)/4)
 		for i := range runes {
 			r := binary.BigEndian.Uint32(b[4*i:])
-			if r > utf8.MaxRune {
+			if r > utf8.MaxRune || !utf8.ValidRune(rune(r)) {
 				return "", false
 			}
 			runes[i] = rune(r)
@@ -144,6 +148,21 @@ func decodeString(tag byte, b []byte) (string, bool) {
 		return string(runes), true
 	}
 	return "", false
+}
+
+// utf16Valid reports whether every surrogate is one of a pair. Decoding would
+// replace the others, and so make one name of several.
+func utf16Valid(units []uint16) bool {
+	for i := 0; i < len(units); i++ {
+		if r := rune(units[i]); !utf16.IsSurrogate(r) {
+			continue
+		}
+		if i+1 == len(units) || utf16.DecodeRune(rune(units[i]), rune(units[i+1])) == utf8.RuneError {
+			return false
+		}
+		i++
+	}
+	return true
 }
 
 // fold prepares a string as RFC 4518 §2 does for case-insensitive matching:
@@ -168,7 +187,8 @@ var shortNames = map[string]string{
 
 // Display returns a Name (DER) as people write it, the most specific part
 // first: "CN=client,O=Partner A". It is meant for reading, never for
-// comparing. Control characters come out escaped.
+// comparing. Whatever does not print, or changes how the rest reads, comes out
+// escaped.
 func Display(der []byte) string {
 	in, rdns := cryptobyte.String(der), cryptobyte.String(nil)
 	if !in.ReadASN1(&rdns, cbasn1.SEQUENCE) {
@@ -192,11 +212,11 @@ func Display(der []byte) string {
 			if short, ok := shortNames[key]; ok {
 				key = short
 			}
-			text, ok := decodeString(byte(tag), value)
-			if !ok {
-				text = fmt.Sprintf("#%x", []byte(value))
+			if text, ok := decodeString(byte(tag), value); ok {
+				attributes = append(attributes, key+"="+escape(text))
+			} else {
+				attributes = append(attributes, fmt.Sprintf("%s=#%x", key, []byte(value)))
 			}
-			attributes = append(attributes, key+"="+escape(text))
 		}
 		parts = append(parts, strings.Join(attributes, "+"))
 	}
@@ -204,7 +224,8 @@ func Display(der []byte) string {
 	return strings.Join(parts, ",")
 }
 
-// escape follows RFC 4514 §2.4, control characters included.
+// escape follows RFC 4514 §2.4; what does not print is written as the octets of
+// its UTF-8 in hex.
 func escape(s string) string {
 	var b strings.Builder
 	for i, r := range s {
@@ -212,8 +233,10 @@ func escape(s string) string {
 		case strings.ContainsRune(`,+"\<>;=`, r), r == '#' && i == 0, r == ' ' && (i == 0 || i == len(s)-1):
 			b.WriteByte('\\')
 			b.WriteRune(r)
-		case r < 0x20 || r == 0x7f || r == utf8.RuneError || r >= 0x80 && r < 0xa0 || r == 0x2028 || r == 0x2029:
-			fmt.Fprintf(&b, `\%02X`, r)
+		case !unicode.IsPrint(r) || r == utf8.RuneError:
+			for _, c := range []byte(string(r)) {
+				fmt.Fprintf(&b, `\%02X`, c)
+			}
 		default:
 			b.WriteRune(r)
 		}

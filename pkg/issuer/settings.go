@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ const MaxAllowAhead = 7 * 24 * time.Hour
 type Settings struct {
 	// Domains are the domain names that this CA's clients may call, in lower
 	// case; none: all.
+	// A wildcard may stand for the first label.
 	Domains []string `json:"domains,omitempty"`
 	// Mode is "", "enforce" or "observe": observe lets through what revocation
 	// would deny, and says so.
@@ -54,9 +56,20 @@ func (s *Settings) Denies(serial []byte) bool {
 	return slices.ContainsFunc(s.Deny, func(d Serial) bool { return bytes.Equal(d, serial) })
 }
 
-// ServesDomain reports whether the CA is associated with a domain name.
+// ServesDomain reports whether the CA is associated with a domain name. A
+// wildcard stands for exactly one label, as it does in a wildcard custom domain
+// name of API Gateway: "*.example.com" is api.example.com, and neither
+// example.com nor a.b.example.com.
 func (s *Settings) ServesDomain(domain string) bool {
-	return len(s.Domains) == 0 || slices.Contains(s.Domains, strings.ToLower(strings.TrimSuffix(domain, ".")))
+	if len(s.Domains) == 0 {
+		return true
+	}
+	domain = strings.ToLower(strings.TrimSuffix(domain, "."))
+	label, parent, _ := strings.Cut(domain, ".")
+	return slices.ContainsFunc(s.Domains, func(d string) bool {
+		rest, wildcard := strings.CutPrefix(d, "*.")
+		return d == domain || wildcard && rest == parent && label != ""
+	})
 }
 
 // Duration is a time.Duration written as Go writes it, such as "36h" or "1h30m".
@@ -173,6 +186,11 @@ func ParseSettings(data []byte, now time.Time) (Settings, error) {
 	if len(unknown) > 0 {
 		return s, &Refusal{SettingsUnknownKey, fmt.Sprintf("unknown %s; the keys are %s", strings.Join(unknown, ", "), strings.Join(known, ", "))}
 	}
+	if key := nullIn(data); key != "" {
+		// encoding/json would pass over it, and leave a serial number without
+		// digits in the deny list.
+		return s, &Refusal{SettingsInvalidValue, fmt.Sprintf("%q holds null; leave the key out, or give it a value", key)}
+	}
 	if err := json.Unmarshal(data, &s); err != nil {
 		return Settings{}, &Refusal{SettingsInvalidValue, err.Error()}
 	}
@@ -211,6 +229,22 @@ func objectKeys(data []byte) ([]string, error) {
 	return keys, nil
 }
 
+// nullIn returns a key of the object whose value is null, or a list with null
+// in it; "" where there is none.
+func nullIn(data []byte) string {
+	var values map[string]any
+	if err := json.Unmarshal(data, &values); err != nil {
+		return "" // said by the caller
+	}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		list, _ := values[key].([]any)
+		if values[key] == nil || slices.Contains(list, nil) {
+			return key
+		}
+	}
+	return ""
+}
+
 func (s *Settings) validate(now time.Time) error {
 	var faults []error
 	if !slices.Contains([]string{"", "enforce", "observe"}, s.Mode) {
@@ -222,7 +256,7 @@ func (s *Settings) validate(now time.Time) error {
 	for i, d := range s.Domains {
 		d = strings.ToLower(strings.TrimSuffix(d, "."))
 		if !domainName(d) {
-			faults = append(faults, fmt.Errorf("domains: %q is not a domain name", s.Domains[i]))
+			faults = append(faults, fmt.Errorf("domains: %q is not a domain name such as api.example.com or *.example.com", s.Domains[i]))
 		}
 		s.Domains[i] = d
 	}
@@ -238,8 +272,9 @@ func domainName(d string) bool {
 	if len(d) == 0 || len(d) > 253 {
 		return false
 	}
-	for i, label := range strings.Split(d, ".") {
-		if i == 0 && label == "*" {
+	labels := strings.Split(d, ".")
+	for i, label := range labels {
+		if i == 0 && label == "*" && len(labels) > 1 {
 			continue
 		}
 		if len(label) == 0 || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {

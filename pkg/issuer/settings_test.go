@@ -1,6 +1,7 @@
 package issuer_test
 
 import (
+	"encoding/json"
 	"errors"
 	"testing"
 	"time"
@@ -47,6 +48,14 @@ func TestSettingsRefused(t *testing.T) {
 		`{"grace":"-1h"}`:                        issuer.SettingsInvalidValue,
 		`{"grace":3}`:                            issuer.SettingsInvalidValue,
 		`{"domains":["a b"]}`:                    issuer.SettingsInvalidValue,
+		`{"deny":[null]}`:                        issuer.SettingsInvalidValue,
+		`{"deny":null}`:                          issuer.SettingsInvalidValue,
+		`{"mode":null}`:                          issuer.SettingsInvalidValue,
+		`{"domains":["*"]}`:                      issuer.SettingsInvalidValue,
+		`{"domains":["a.*.com"]}`:                issuer.SettingsInvalidValue,
+		`{"domains":["a..com"]}`:                 issuer.SettingsInvalidValue,
+		`{"domains":["-a.com"]}`:                 issuer.SettingsInvalidValue,
+		`{"domains":[""]}`:                       issuer.SettingsInvalidValue,
 		`{"deny":["xyz"]}`:                       issuer.SettingsInvalidValue,
 		`{"allow_until":"tomorrow"}`:             issuer.SettingsInvalidValue,
 		`{"allow_until":"2026-06-08T12:00:01Z"}`: issuer.SettingsInvalidValue,
@@ -57,6 +66,56 @@ func TestSettingsRefused(t *testing.T) {
 			t.Errorf("%s: %v, want %s", text, err, code)
 		}
 	}
+}
+
+// TestServesDomain: a wildcard stands for one label, as in API Gateway.
+func TestServesDomain(t *testing.T) {
+	s, err := issuer.ParseSettings([]byte(`{"domains":["*.Example.com","api.example.org."]}`), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for domain, want := range map[string]bool{
+		"api.example.com": true, "API.EXAMPLE.COM.": true, "*.example.com": true, "x.example.com": true, "api.example.org": true,
+		"example.com": false, ".example.com": false, "a.b.example.com": false, "apiexample.com": false, "api.example.com.evil.net": false,
+		"x.example.org": false, "x.api.example.org": false, "": false, ".": false, "api.example.net": false, "com": false,
+	} {
+		if got := s.ServesDomain(domain); got != want {
+			t.Errorf("%q: %v", domain, got)
+		}
+	}
+}
+
+// FuzzSettings: what is accepted can be written into the catalog and read back.
+// A catalog that cannot be read denies every client.
+func FuzzSettings(f *testing.F) {
+	for _, text := range []string{
+		`{}`, `{"deny":["0A:1B","-80","00"],"grace":"90m"}`, `{"deny":[null]}`, `{"domains":["*.example.com"],"mode":"observe"}`,
+		`{"allow_until":"2026-06-03T00:00:00+14:00","max_crl_age":"36h"}`, `{"allow_until":"0000-01-01T00:00:00+01:00"}`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := issuer.ParseSettings(data, now)
+		if err != nil {
+			var r *issuer.Refusal
+			if !errors.As(err, &r) || r.Detail == "" {
+				t.Errorf("%q: %v is no refusal with words", data, err)
+			}
+			return
+		}
+		written, err := json.Marshal(s)
+		if err != nil {
+			t.Fatalf("%q: %v", data, err)
+		}
+		var back issuer.Settings
+		if err := json.Unmarshal(written, &back); err != nil {
+			t.Fatalf("%q is written as %s, which cannot be read: %v", data, written, err)
+		}
+		again, err := json.Marshal(back)
+		if err != nil || string(again) != string(written) {
+			t.Errorf("%s reads as %s (%v)", written, again, err)
+		}
+	})
 }
 
 func TestSerialText(t *testing.T) {
