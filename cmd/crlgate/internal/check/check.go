@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -73,23 +72,32 @@ func (r *Result) Allowed() bool {
 
 // Run checks. An error means that a file could not be read, or holds no CA.
 func Run(ctx context.Context, in Input) (*Result, error) {
+	r, cache, err := Build(in)
+	if err != nil || in.Cert == "" {
+		return r, err
+	}
+	return r, r.decide(ctx, in, cache)
+}
+
+// Build makes a cache bucket in memory of issuers and CRLs, as the preprocessor
+// would fill it, and says what became of each CRL.
+func Build(in Input) (*Result, Bucket, error) {
 	r := &Result{CRLs: make([]CRL, len(in.CRLs))}
 	cas, warnings, err := readIssuers(in)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r.Warnings = warnings
-	cat, sets := catalog.New(), memory{}
+	cat, bucket := catalog.New(), Bucket{}
 	for _, ca := range cas {
 		cat.SetIssuer(ca, catalog.Source{Key: ca.Name})
 	}
-	if err := acceptAll(in, cas, cat, sets, r); err != nil {
-		return nil, err
+	if err := acceptAll(in, cas, cat, bucket, r); err != nil {
+		return nil, nil, err
 	}
-	if in.Cert == "" {
-		return r, nil
-	}
-	return r, r.decide(ctx, in, cat, sets)
+	cat.Stamp(in.At)
+	bucket[catalog.Key], err = cat.Encode()
+	return r, bucket, err
 }
 
 // readIssuers groups the certificates of all files by subject into CAs, each
@@ -148,7 +156,7 @@ type candidate struct {
 
 // acceptAll enters the CRLs into the catalog in the order that lets most in:
 // by CRL number, and again those that waited for another.
-func acceptAll(in Input, cas []*issuer.CA, cat *catalog.Catalog, sets memory, r *Result) error {
+func acceptAll(in Input, cas []*issuer.CA, cat *catalog.Catalog, sets Bucket, r *Result) error {
 	var waiting []candidate
 	for i, file := range in.CRLs {
 		r.CRLs[i].File = file
@@ -208,7 +216,7 @@ func (c *CRL) refuse(err error) bool {
 }
 
 // enter admits a CRL to the catalog, or says why not.
-func (c *candidate) enter(cas []*issuer.CA, cat *catalog.Catalog, sets memory, now time.Time) (pending bool, err error) {
+func (c *candidate) enter(cas []*issuer.CA, cat *catalog.Catalog, sets Bucket, now time.Time) (pending bool, err error) {
 	v, err := c.Verify(cas, now)
 	var refusal *preprocess.Refusal
 	if errors.As(err, &refusal) {
@@ -238,12 +246,12 @@ func (c *candidate) enter(cas []*issuer.CA, cat *catalog.Catalog, sets memory, n
 	return code == catalog.Expired, nil
 }
 
-// memory is a cache bucket in memory.
-type memory map[string][]byte
+// Bucket is a cache bucket in memory.
+type Bucket map[string][]byte
 
 // ReadAll returns an object.
-func (m memory) ReadAll(_ context.Context, key string, maxBytes int64, _ objectstore.GetOptions) ([]byte, objectstore.Object, error) {
-	data, ok := m[key]
+func (b Bucket) ReadAll(_ context.Context, key string, maxBytes int64, _ objectstore.GetOptions) ([]byte, objectstore.Object, error) {
+	data, ok := b[key]
 	if !ok {
 		return nil, objectstore.Object{}, objectstore.ErrNotFound
 	}
@@ -254,37 +262,37 @@ func (m memory) ReadAll(_ context.Context, key string, maxBytes int64, _ objects
 }
 
 // decide asks for the certificate and decides as the authorizer would.
-func (r *Result) decide(ctx context.Context, in Input, cat *catalog.Catalog, sets memory) error {
+func (r *Result) decide(ctx context.Context, in Input, cache Bucket) error {
 	data, err := os.ReadFile(in.Cert)
 	if err != nil {
 		return err
 	}
-	cat.Stamp(in.At)
-	if sets[catalog.Key], err = cat.Encode(); err != nil {
-		return err
-	}
-	f := &authorize.Facts{}
+	f, serial := &authorize.Facts{}, ""
 	cert, err := parseCert(data)
 	if err != nil {
 		f.Malformed = err
 	} else {
-		cache := revocation.New(sets, revocation.Config{RevalidateAfter: time.Hour, MaxUnvalidated: 2 * time.Hour, MemoryBudget: 1 << 40, ColdWait: 10 * time.Minute},
-			func() time.Time { return in.At }, slog.New(slog.NewTextHandler(io.Discard, nil)), nil)
-		f.Answer = cache.Ask(ctx, cert, in.At)
-		serial := issuer.Serial(cert.Serial).String()
-		r.Serial = &serial
+		f.Answer = Warm(cache, in.At).Ask(ctx, cert, in.At)
+		serial = issuer.Serial(cert.Serial).String()
 	}
 	d := authorize.Decide(f, authorize.Settings{}, in.At)
 	status, reason, decision := f.Answer.Status.String(), string(d.Reason), "deny"
 	if d.Allow {
 		reason, decision = "", "allow"
 	}
-	r.Status, r.Reason, r.Decision, r.CA = &status, &reason, &decision, &f.Answer.CA
+	r.Status, r.Reason, r.Decision, r.CA, r.Serial = &status, &reason, &decision, &f.Answer.CA, &serial
 	r.Detail, r.Verified = f.Answer.Detail, f
 	if f.Malformed != nil {
 		r.Detail = f.Malformed.Error()
 	}
 	return nil
+}
+
+// Warm returns the authorizer's read path over a cache bucket that does not
+// change, at one moment, without bounds of time or memory.
+func Warm(store revocation.Store, now time.Time) *revocation.Cache {
+	return revocation.New(store, revocation.Config{RevalidateAfter: time.Hour, MaxUnvalidated: 2 * time.Hour, MemoryBudget: 1 << 40, WarmWait: 10 * time.Minute, ColdWait: 10 * time.Minute},
+		func() time.Time { return now }, slog.New(slog.DiscardHandler), nil)
 }
 
 func parseCert(data []byte) (*clientcert.Certificate, error) {

@@ -25,7 +25,7 @@ func (r *Result) Print(out io.Writer) error {
 		if *r.CA != "" {
 			fmt.Fprintf(w, ", CA %s", *r.CA)
 		}
-		if r.Serial != nil {
+		if *r.Serial != "" {
 			fmt.Fprintf(w, ", serial %s", *r.Serial)
 		}
 		if r.Detail != "" {
