@@ -13,6 +13,7 @@ import (
 	"maps"
 	"math/big"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/crlgate/crlgate/pkg/issuer"
@@ -88,9 +89,37 @@ type CRL struct {
 	ThisUpdate time.Time `json:"this_update"`
 	NextUpdate time.Time `json:"next_update"`
 	Scope      Scope     `json:"scope"`
-	Entries    int       `json:"entries"`
+	Entries    int       `json:"entries"` // of the set
 	Set        Set       `json:"set"`
-	Accepted   time.Time `json:"accepted"`
+	// Base says what a delta CRL is a delta to; nil: a complete CRL.
+	Base *Base `json:"base,omitempty"`
+	// Others are the sets of an indirect CRL's other certificate issuers.
+	Others   []IssuerSet `json:"others,omitempty"`
+	Accepted time.Time   `json:"accepted"`
+}
+
+// Base is what a delta CRL is a delta to (RFC 5280 §5.2.4).
+type Base struct {
+	Line   string  `json:"line"`   // that of the complete CRL
+	Number *Number `json:"number"` // BaseCRLNumber: the complete CRL's number is at least that
+}
+
+// IssuerSet is the entries of an indirect CRL for one certificate issuer
+// (RFC 5280 §5.3.3).
+type IssuerSet struct {
+	Name    []byte `json:"name"`    // the certificate issuer, an issuer.Name
+	Subject string `json:"subject"` // the same, for people
+	Entries int    `json:"entries"`
+	Set     Set    `json:"set"`
+}
+
+// AllSets returns every set of the CRL, its issuer's own first.
+func (l *CRL) AllSets() []*Set {
+	sets := []*Set{&l.Set}
+	for i := range l.Others {
+		sets = append(sets, &l.Others[i].Set)
+	}
+	return sets
 }
 
 // Set names a set object.
@@ -99,6 +128,20 @@ type Set struct {
 	Size   int64  `json:"size"`   // octets
 	Head   int64  `json:"head"`   // octets of header and root of the index
 	SHA256 string `json:"sha256"` // of the head, hex; through the index it covers every octet
+}
+
+// check refuses a set that does not lie where sets lie, or cannot be one.
+func (s *Set) check() error {
+	if _, err := s.Digest(); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(s.Key, SetPrefix) || len(s.Key) == len(SetPrefix) {
+		return fmt.Errorf("it points outside %s: %q", SetPrefix, s.Key)
+	}
+	if s.Size < 0 || s.Head < 0 || s.Head > s.Size {
+		return fmt.Errorf("its set has %d bytes with a head of %d", s.Size, s.Head)
+	}
+	return nil
 }
 
 // Digest returns the set's digest.
@@ -179,14 +222,13 @@ func (c *Catalog) check() error {
 			if l == nil || l.Number == nil || l.Kind != Complete && l.Kind != Delta {
 				return fmt.Errorf("CA %q has a CRL without number or kind", name)
 			}
-			if _, err := l.Set.Digest(); err != nil {
-				return fmt.Errorf("CRL %s: %w", l.Name, err)
+			if l.Kind == Delta && (l.Base == nil || l.Base.Number == nil) {
+				return fmt.Errorf("CRL %s is a delta without a base", l.Name)
 			}
-			if want := SetPrefix; len(l.Set.Key) <= len(want) || l.Set.Key[:len(want)] != want {
-				return fmt.Errorf("CRL %s points outside %s: %q", l.Name, want, l.Set.Key)
-			}
-			if l.Set.Size < 0 || l.Set.Head < 0 || l.Set.Head > l.Set.Size {
-				return fmt.Errorf("CRL %s has a set of %d bytes with a head of %d", l.Name, l.Set.Size, l.Set.Head)
+			for _, set := range l.AllSets() {
+				if err := set.check(); err != nil {
+					return fmt.Errorf("CRL %s: %w", l.Name, err)
+				}
 			}
 		}
 	}

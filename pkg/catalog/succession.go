@@ -19,6 +19,7 @@ const (
 	NumberReused       Code = "number_reused"         // equal CRL number, other content
 	ThisUpdateWentBack Code = "this_update_went_back" // thisUpdate before the line's floor
 	Expired            Code = "expired"               // past nextUpdate, and nothing serves that it would replace
+	BaseMissing        Code = "delta_base_missing"    // a delta CRL without the complete CRL that it is a delta to
 )
 
 // Admit decides whether a CRL may enter under the CA, and says why not in
@@ -35,10 +36,30 @@ func (c *Catalog) Admit(ca string, l *CRL, now time.Time) (Code, string) {
 			return code, why
 		}
 	}
-	if now.After(l.NextUpdate) && serving == nil {
+	if l.Base != nil {
+		if code, why := c.fits(ca, l); code != "" {
+			return code, why
+		}
+	}
+	if now.After(l.NextUpdate) && serving == nil && l.Base == nil {
 		return Expired, fmt.Sprintf("its nextUpdate %s is past, and no older CRL of its line is in force that it would replace; upload a current CRL", stamp(l.NextUpdate))
 	}
 	return Succeeds, ""
+}
+
+// fits decides whether a delta CRL has its base: a complete CRL of the same key
+// and scope whose number is at least BaseCRLNumber (RFC 5280 §5.2.4). One that
+// is past its nextUpdate enters all the same: what it revokes counts, and it
+// makes nothing good.
+func (c *Catalog) fits(ca string, l *CRL) (Code, string) {
+	base := c.serving(ca, l.Base.Line)
+	if base == nil {
+		return BaseMissing, fmt.Sprintf("it is a delta to CRL number %s, and no complete CRL of its key and scope is in force; upload that, and this one will count", l.Base.Number)
+	}
+	if base.Number.Int().Cmp(l.Base.Number.Int()) < 0 {
+		return BaseMissing, fmt.Sprintf("it is a delta to CRL number %s, and the complete CRL in force is the older number %s; upload a newer one, and this one will count", l.Base.Number, base.Number)
+	}
+	return "", ""
 }
 
 func (f *Floor) refuses(l *CRL) (Code, string) {
@@ -125,4 +146,10 @@ func (c *Catalog) MoveSource(ca string, l *CRL) bool {
 		}
 	}
 	return true
+}
+
+// HasBase reports whether the complete CRL that a delta CRL needs is in force.
+func (c *Catalog) HasBase(ca string, b *Base) bool {
+	l := c.serving(ca, b.Line)
+	return l != nil && l.Number.Int().Cmp(b.Number.Int()) >= 0
 }

@@ -34,8 +34,8 @@ const (
 	Expired             Code = "expired"               // pending: past nextUpdate with nothing in force to replace
 	NextUpdateMissing   Code = "next_update_missing"   // refused (RFC 5280 §5.1.2.5)
 	DatesConflict       Code = "dates_conflict"        // refused: nextUpdate before thisUpdate
-	DeltaUnsupported    Code = "delta_unsupported"     // refused: delta CRLs are not yet read
-	IndirectUnsupported Code = "indirect_unsupported"  // refused: indirect CRLs are not yet read
+	BaseMissing         Code = "delta_base_missing"    // pending: the complete CRL that a delta CRL is a delta to
+	TooManyIssuers      Code = "too_many_issuers"      // refused: an indirect CRL of more than MaxIssuers certificate issuers
 	AttributeCertsOnly  Code = "attribute_certs_only"  // refused: speaks of no client certificate
 )
 
@@ -80,22 +80,34 @@ func asRefusal(err error) *Refusal {
 // signature has not been looked at.
 type Candidate struct {
 	List   *crl.List
-	Image  *serialset.Image
+	Image  *serialset.Image // entries of the CRL issuer's own certificates
 	Issuer issuer.Name
+	// Others are the entries of an indirect CRL for other certificate issuers,
+	// in the order in which they are first named.
+	Others []IssuerImage
+}
+
+// Entries returns the number of serial numbers, of all certificate issuers.
+func (c *Candidate) Entries() int {
+	n := c.Image.Len()
+	for _, o := range c.Others {
+		n += o.Image.Len()
+	}
+	return n
+}
+
+// IssuerImage is the entries of an indirect CRL for one certificate issuer.
+type IssuerImage struct {
+	Name    issuer.Name
+	Subject string // for people
+	Image   *serialset.Image
 }
 
 // ReadCRL reads one CRL to the end and flattens it. An error is a *[Refusal],
 // or the source's.
 func ReadCRL(r io.Reader, opts crl.Options) (*Candidate, error) {
-	var b serialset.Builder
-	var reasons []uint8
-	list, err := crl.Read(r, opts, func(batch *crl.Batch) error {
-		reasons = reasons[:0]
-		for _, reason := range batch.Reasons {
-			reasons = append(reasons, uint8(reason))
-		}
-		return b.Append(batch.Width, batch.Serials, batch.Dates, reasons)
-	})
+	var f flattener
+	list, err := crl.Read(r, opts, f.add)
 	if err != nil {
 		if r := asRefusal(err); r != nil {
 			return nil, r
@@ -109,20 +121,13 @@ func ReadCRL(r io.Reader, opts crl.Options) (*Candidate, error) {
 	if err := supported(list); err != nil {
 		return nil, err
 	}
-	img, err := b.Finish()
-	if err != nil {
-		return nil, err
-	}
-	return &Candidate{List: list, Image: img, Issuer: name}, nil
+	c := &Candidate{List: list, Issuer: name}
+	return c, f.finish(c)
 }
 
 // supported refuses by name what is understood and cannot be used.
 func supported(l *crl.List) error {
 	switch {
-	case l.Delta():
-		return refused(DeltaUnsupported, "it is a delta CRL, which this version does not apply; upload complete CRLs")
-	case l.Indirect || l.IDP != nil && l.IDP.Indirect:
-		return refused(IndirectUnsupported, "it is an indirect CRL, which this version does not read; upload a CRL that the certificates' own CA issues")
 	case l.IDP != nil && l.IDP.OnlyAttributeCerts:
 		return refused(AttributeCertsOnly, "it speaks of attribute certificates only, which are no client certificates")
 	case l.NextUpdate.IsZero():
@@ -206,14 +211,24 @@ func (c *Candidate) kind() string {
 // Record returns the catalog's record of the CRL, uploaded as source.
 func (v *Verified) Record(source catalog.Source, now time.Time) *catalog.CRL {
 	name := catalog.CRLName(source.Key)
-	digest := v.Image.Digest()
 	l := v.List
-	return &catalog.CRL{
+	record := &catalog.CRL{
 		Name: name, Source: source, Line: v.Line, Key: v.Signer.Key.String(), Kind: v.kind(), Number: catalog.NewNumber(l.Number),
 		Content: l.ContentID(), ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate, Scope: v.Scope, Entries: v.Image.Len(),
-		Set:      catalog.Set{Key: catalog.SetKey(name, digest), Size: v.Image.Size(), Head: v.Image.HeadSize(), SHA256: digest.String()},
-		Accepted: now.UTC().Truncate(time.Second),
+		Set: setOf(name, v.Image), Accepted: now.UTC().Truncate(time.Second),
 	}
+	if l.Delta() {
+		record.Base = &catalog.Base{Line: catalog.Line(v.Issuer, v.Signer.Key, catalog.Complete, v.Scope), Number: catalog.NewNumber(l.BaseNumber)}
+	}
+	for _, o := range v.Others {
+		record.Others = append(record.Others, catalog.IssuerSet{Name: []byte(o.Name), Subject: o.Subject, Entries: o.Image.Len(), Set: setOf(name, o.Image)})
+	}
+	return record
+}
+
+func setOf(name string, img *serialset.Image) catalog.Set {
+	digest := img.Digest()
+	return catalog.Set{Key: catalog.SetKey(name, digest), Size: img.Size(), Head: img.HeadSize(), SHA256: digest.String()}
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -12,6 +12,7 @@ import (
 	"github.com/crlgate/crlgate/pkg/crl"
 	"github.com/crlgate/crlgate/pkg/issuer"
 	"github.com/crlgate/crlgate/pkg/objectstore"
+	"github.com/crlgate/crlgate/pkg/serialset"
 )
 
 // syncCRL looks at the upload under a key and, if it is news, takes it through
@@ -44,7 +45,7 @@ func (p *Preprocessor) syncCRL(ctx context.Context, key string, now time.Time) (
 	r := &Report{Key: key, ETag: source.ETag, VersionID: source.VersionID, Kind: KindCRL, At: now}
 	candidate, err := p.readBody(body)
 	if err == nil {
-		r.describe(candidate.List, candidate.Image.Len())
+		r.describe(candidate.List, candidate.Entries())
 		entered, err = p.publishCRL(ctx, candidate, source, r, now)
 	}
 	if refusal := asRefusal(err); refusal != nil {
@@ -118,6 +119,8 @@ func (r *Report) curable(cat *catalog.Catalog, now time.Time) bool {
 		return r.ThisUpdate == nil || !r.ThisUpdate.After(now.Add(Skew))
 	case Expired:
 		return cat.Serves(r.CA, r.Line)
+	case BaseMissing:
+		return r.Base == nil || cat.HasBase(r.CA, r.Base)
 	}
 	return false
 }
@@ -146,6 +149,9 @@ func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, sou
 			return cat.MoveSource(v.CA.Name, record), nil
 		case catalog.Expired:
 			return false, pending(Expired, "%s", why)
+		case catalog.BaseMissing:
+			r.Base = record.Base
+			return false, pending(BaseMissing, "%s", why)
 		default:
 			return false, refused(Code(code), "%s", why)
 		}
@@ -172,14 +178,20 @@ func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, sou
 	return entered, nil
 }
 
-// putSet writes the set, before any catalog points to it. It is named by its
-// content, so one that is there already is the same.
+// putSet writes the sets, before any catalog points to them. Each is named by
+// its content, so one that is there already is the same.
 func (p *Preprocessor) putSet(ctx context.Context, c *Candidate, record *catalog.CRL) error {
-	_, err := p.cache.Put(ctx, record.Set.Key, c.Image.Reader(), objectstore.PutOptions{IfNoneMatch: true, ContentType: "application/octet-stream"})
-	if errors.Is(err, objectstore.ErrPreconditionFailed) {
-		return nil
+	images := []*serialset.Image{c.Image}
+	for _, o := range c.Others {
+		images = append(images, o.Image)
 	}
-	return err
+	for i, set := range record.AllSets() {
+		_, err := p.cache.Put(ctx, set.Key, images[i].Reader(), objectstore.PutOptions{IfNoneMatch: true, ContentType: "application/octet-stream"})
+		if err != nil && !errors.Is(err, objectstore.ErrPreconditionFailed) {
+			return err
+		}
+	}
+	return nil
 }
 
 // MaxJSONEntries is the most entries that are published as JSON.

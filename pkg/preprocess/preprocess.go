@@ -138,14 +138,20 @@ func (p *Preprocessor) Changed(ctx context.Context, keys []string, now time.Time
 		issuersChanged = issuersChanged || changed
 		errs = append(errs, err)
 	}
+	entered := false
 	for _, key := range crls {
-		_, err := p.syncCRL(ctx, key, now)
+		in, err := p.syncCRL(ctx, key, now)
+		entered = entered || in
 		errs = append(errs, err)
 	}
-	if issuersChanged {
+	switch {
+	case issuersChanged:
 		// A CRL that waited for this issuer, or an issuers file that waited
 		// for a key to become free, can count now.
 		errs = append(errs, p.Reconcile(ctx, now))
+	case entered:
+		// So can a delta that waited for its base.
+		errs = append(errs, p.reconcileAllCRLs(ctx, now))
 	}
 	return errors.Join(errs...)
 }
@@ -153,17 +159,20 @@ func (p *Preprocessor) Changed(ctx context.Context, keys []string, now time.Time
 // Reconcile looks at everything in the upload bucket and moves the catalog to
 // it: events that were lost, uploads that were pending, issuers withdrawn.
 func (p *Preprocessor) Reconcile(ctx context.Context, now time.Time) error {
-	errs := []error{p.reconcileIssuers(ctx, now)}
-	for range 3 { // a CRL that is accepted can be what another waited for
-		accepted, err := p.reconcileCRLs(ctx, now)
-		errs = append(errs, err)
-		if !accepted || err != nil {
-			break
-		}
-	}
-	errs = append(errs, p.measure(ctx, now))
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(p.reconcileIssuers(ctx, now), p.reconcileAllCRLs(ctx, now), p.measure(ctx, now)); err != nil {
 		return fmt.Errorf("reconciling: %w", err)
+	}
+	return nil
+}
+
+// reconcileAllCRLs looks at every CRL until none enters any more: one that is
+// accepted can be what another waited for.
+func (p *Preprocessor) reconcileAllCRLs(ctx context.Context, now time.Time) error {
+	for range 3 {
+		entered, err := p.reconcileCRLs(ctx, now)
+		if err != nil || !entered {
+			return err
+		}
 	}
 	return nil
 }

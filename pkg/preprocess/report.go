@@ -49,6 +49,8 @@ type Report struct {
 	NextUpdate *time.Time `json:"next_update,omitempty"`
 	Entries    *int       `json:"entries,omitempty"`
 	Line       string     `json:"line,omitempty"`
+	// Base is what a delta CRL waits for.
+	Base *catalog.Base `json:"base,omitempty"`
 	// Issuers is the state of all issuers at the time, so that a pending CRL
 	// is read again only when that has changed.
 	Issuers string `json:"issuers,omitempty"`

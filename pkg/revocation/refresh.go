@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/crlgate/crlgate/pkg/catalog"
@@ -15,7 +16,7 @@ const (
 	// flightTimeout bounds one refresh.
 	flightTimeout = 5 * time.Second
 	// flightPatience is how old a refresh may be, by the wall clock, to be
-	// waited for: one that a freeze interrupted is left to itself.
+	// joined: one that a freeze interrupted is left to itself.
 	flightPatience = 3 * time.Second
 	// warmLoad is how long a refresh waits for sets that its requests will
 	// need, before the new catalog is put in force.
@@ -29,7 +30,6 @@ const (
 type flight struct {
 	begun time.Time // zero: not yet
 	done  chan struct{}
-	err   error
 }
 
 // fresh sees to it that what is warm is young enough for a request that
@@ -38,18 +38,15 @@ type flight struct {
 func (c *Cache) fresh(ctx context.Context, now time.Time) {
 	age, warm := c.age(now)
 	after := c.config.RevalidateAfter
-	switch {
-	case warm && age >= 0 && age < after/2:
-		return
-	case warm && age >= 0 && age < after:
-		c.join(now)
+	if warm && age >= 0 && age < after/2 {
 		return
 	}
-	f, wait := c.join(now), c.config.WarmWait
-	if !warm {
-		wait = c.config.ColdWait
-	} else if c.backingOff(now) {
-		return // S3 failed a moment ago: one refresh tries again, and nobody waits
+	f, wait := c.join(now), c.config.ColdWait
+	if warm {
+		if after > 0 && (age >= 0 && age < after || c.failing(f, now)) {
+			return
+		}
+		wait = c.config.WarmWait
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		// Keep a tenth of what is left for the answer itself.
@@ -66,16 +63,24 @@ func (c *Cache) fresh(ctx context.Context, now time.Time) {
 
 // age returns how long ago the catalog was last known to be current.
 func (c *Cache) age(now time.Time) (time.Duration, bool) {
-	if c.current.Load() == nil {
+	s := c.current.Load()
+	if s == nil {
 		return 0, false
 	}
-	return now.Round(0).Sub(time.Unix(0, c.validated.Load())), true
+	return now.Round(0).Sub(s.validated), true
 }
 
-func (c *Cache) backingOff(now time.Time) bool {
+// failing reports that waiting for f is of no use to a request that can be
+// answered from what is warm: the refresh before it failed a moment ago, or f
+// itself has kept others waiting long enough. It goes on without them.
+func (c *Cache) failing(f *flight, now time.Time) bool {
+	now = now.Round(0)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	since := now.Round(0).Sub(c.failedAt)
+	if now.Sub(f.begun) >= c.config.WarmWait {
+		return true
+	}
+	since := now.Sub(c.failedAt)
 	return !c.failedAt.IsZero() && since >= 0 && since < min(c.config.RevalidateAfter/2, maxBackoff)
 }
 
@@ -89,30 +94,41 @@ func (c *Cache) join(now time.Time) *flight {
 	if running {
 		patience := now.Round(0).Sub(c.flight.begun)
 		running = patience < flightPatience && patience > -flightPatience
+		if !running {
+			c.failedAt = c.clock() // hung, or frozen: as good as failed
+		}
 	}
 	switch {
 	case !running:
-		c.flight = &flight{done: make(chan struct{})}
-		c.start(c.flight)
-		return c.flight
+		f := c.next // those who wait for one that has not begun are served too
+		if f == nil {
+			f = newFlight()
+		}
+		c.start(f)
+		return f
 	case c.config.RevalidateAfter > 0:
 		return c.flight
 	case c.next == nil:
-		c.next = &flight{done: make(chan struct{})}
+		c.next = newFlight()
 		go c.beginAfter(c.flight, c.next)
 	}
 	return c.next
 }
 
+func newFlight() *flight { return &flight{done: make(chan struct{})} }
+
 // start sets a flight off. The caller holds the lock.
 func (c *Cache) start(f *flight) {
+	c.flight, c.next = f, nil
 	f.begun = c.clock()
 	go func() {
+		defer close(f.done)
 		ctx, cancel := context.WithTimeout(context.Background(), flightTimeout)
 		defer cancel()
-		f.err = c.safeRefresh(ctx, f.begun)
+		err := c.tryRefresh(ctx, f.begun)
 		c.mu.Lock()
-		if f.err != nil {
+		defer c.mu.Unlock()
+		if err != nil {
 			c.failedAt = c.clock()
 		} else {
 			c.failedAt = time.Time{}
@@ -120,39 +136,48 @@ func (c *Cache) start(f *flight) {
 		if c.flight == f {
 			c.flight = nil
 		}
-		c.mu.Unlock()
-		close(f.done)
 	}()
 }
 
-// beginAfter begins next when before is done, or has taken too long.
+// beginAfter begins next when before is done, or has taken too long, unless a
+// request has begun it by then.
 func (c *Cache) beginAfter(before, next *flight) {
 	t := time.NewTimer(flightPatience)
 	defer t.Stop()
 	select {
 	case <-before.done:
+	case <-next.done:
 	case <-t.C:
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.flight, c.next = next, nil
-	c.start(next)
+	if c.next == next {
+		c.start(next)
+	}
 }
 
-// safeRefresh is refresh, with a panic turned into an error: it runs on a
-// goroutine of its own, where a panic would end the process.
-func (c *Cache) safeRefresh(ctx context.Context, begun time.Time) (err error) {
+// tryRefresh is refresh, measured and logged.
+func (c *Cache) tryRefresh(ctx context.Context, begun time.Time) error {
+	err := guard(func() error { return c.refresh(ctx, begun) })
+	if err != nil {
+		c.log.Error("catalog not revalidated", "object", catalog.Key, "err", err)
+	}
+	took := c.clock().Sub(begun)
+	if err := guard(func() error { c.metrics.Refreshed(took, err); return nil }); err != nil {
+		c.log.Error("metrics not recorded", "err", err)
+	}
+	return err
+}
+
+// guard calls f, with a panic turned into an error: what runs on a goroutine of
+// its own would end the process by it.
+func guard(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("refreshing: panic: %v", r)
-		}
-		took := c.clock().Sub(begun)
-		c.metrics.Refreshed(took, err)
-		if err != nil {
-			c.log.Error("catalog not revalidated", "object", catalog.Key, "err", err)
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
 		}
 	}()
-	return c.refresh(ctx, begun)
+	return f()
 }
 
 // refresh asks the bucket for the catalog, if it is another than the warm one,
@@ -164,8 +189,8 @@ func (c *Cache) refresh(ctx context.Context, begun time.Time) error {
 		opts.IfNoneMatch = old.version
 	}
 	data, object, err := c.store.ReadAll(ctx, catalog.Key, catalog.MaxSize, opts)
-	if errors.Is(err, objectstore.ErrNotModified) {
-		c.confirm(old, begun)
+	if errors.Is(err, objectstore.ErrNotModified) && old != nil {
+		c.confirm(old.snapshot, begun)
 		return nil
 	}
 	if err != nil {
@@ -173,27 +198,13 @@ func (c *Cache) refresh(ctx context.Context, begun time.Time) error {
 	}
 	digest := sha256.Sum256(data)
 	if old != nil && digest == old.digest {
-		same := *old
+		same := *old.snapshot
 		same.version = object.Version
 		c.install(old, &same, begun)
 		return nil
 	}
-	cat, err := catalog.Parse(data)
+	next, err := c.accept(data, object.Version, digest, old)
 	if err != nil {
-		why := "malformed"
-		if errors.Is(err, catalog.ErrFormat) {
-			why = "format"
-		}
-		c.metrics.CatalogRefused(why)
-		return fmt.Errorf("%s: %w", catalog.Key, err)
-	}
-	if old != nil && cat.Generation <= old.catalog.Generation {
-		c.metrics.CatalogRefused("generation")
-		return fmt.Errorf("%s has generation %d and generation %d is in force: an old catalog was put back, and is refused", catalog.Key, cat.Generation, old.catalog.Generation)
-	}
-	next, err := newSnapshot(cat, object.Version, digest, old, time.Unix(0, c.validated.Load()))
-	if err != nil {
-		c.metrics.CatalogRefused("malformed")
 		return fmt.Errorf("%s: %w", catalog.Key, err)
 	}
 	c.warm(ctx, next)
@@ -201,42 +212,92 @@ func (c *Cache) refresh(ctx context.Context, begun time.Time) error {
 	return nil
 }
 
-// confirm notes that what is in force is still current.
+// accept reads a catalog that is to replace old, or says why it must not.
+func (c *Cache) accept(data []byte, version objectstore.Version, digest [32]byte, old *inForce) (*snapshot, error) {
+	cat, err := catalog.Parse(data)
+	if err != nil {
+		why := "malformed"
+		if errors.Is(err, catalog.ErrFormat) {
+			why = "format"
+		}
+		c.metrics.CatalogRefused(why)
+		return nil, err
+	}
+	if old != nil && cat.Generation <= old.catalog.Generation {
+		c.metrics.CatalogRefused("generation")
+		return nil, fmt.Errorf("it has generation %d and generation %d is in force: an old catalog was put back, and is refused", cat.Generation, old.catalog.Generation)
+	}
+	next, err := newSnapshot(cat, version, digest, old, c.sets.has)
+	if err != nil {
+		c.metrics.CatalogRefused("malformed")
+	}
+	return next, err
+}
+
+// confirm notes that s, if it is still in force, was still current at begun.
 func (c *Cache) confirm(s *snapshot, begun time.Time) {
 	c.installs.Lock()
 	defer c.installs.Unlock()
-	if c.current.Load() == s {
-		c.validated.Store(max(c.validated.Load(), begun.UnixNano()))
+	have := c.current.Load()
+	if have.snapshot != s {
+		return
+	}
+	// An earlier moment counts only where the later one has turned out to lie
+	// ahead: the clock was wrong then, and must not make the catalog stale now.
+	if begun.After(have.validated) || have.validated.After(c.clock()) {
+		c.current.Store(&inForce{s, begun})
 	}
 }
 
-// install puts next in force, unless another refresh has come first.
-func (c *Cache) install(old, next *snapshot, begun time.Time) {
+// install puts next in force in place of old, unless another refresh has come
+// first.
+func (c *Cache) install(old *inForce, next *snapshot, begun time.Time) {
 	c.installs.Lock()
 	defer c.installs.Unlock()
-	if c.current.Load() != old {
+	have := c.current.Load()
+	if (have == nil) != (old == nil) || have != nil && have.snapshot != old.snapshot {
 		return
 	}
-	c.current.Store(next)
-	c.validated.Store(begun.UnixNano())
+	c.current.Store(&inForce{next, begun})
 	c.sets.keep(next)
 	if old == nil || old.catalog != next.catalog {
 		c.log.Info("catalog in force", "generation", next.catalog.Generation, "etag", string(next.version))
 	}
 }
 
-// warm loads the sets that requests have asked for and that have no
-// predecessor to answer meanwhile, so that no request waits for them; those
-// that replace one are loaded behind its back.
+// trim forgets sets whose successors have arrived.
+func (c *Cache) trim() {
+	c.installs.Lock()
+	defer c.installs.Unlock()
+	if s := c.current.Load(); s != nil {
+		c.sets.forget(s.superseded(c.sets.has))
+	}
+}
+
+// warm loads the sets that requests have asked for, and what is known of the
+// keys of CAs in use, so that no request waits for them once the new catalog is
+// in force. Sets that take longer are loaded behind the back of those that they
+// replace.
 func (c *Cache) warm(ctx context.Context, next *snapshot) {
 	ctx, cancel := context.WithTimeout(ctx, warmLoad)
 	defer cancel()
-	for _, l := range next.wanted() {
-		load := c.sets.load(l.record)
+	var loads []*load
+	for _, ref := range next.wanted() {
+		loads = append(loads, c.sets.load(ref))
+	}
+	for _, l := range loads {
 		select {
-		case <-load.done:
+		case <-l.done:
 		case <-ctx.Done():
 			return
+		}
+	}
+	for _, a := range next.cas {
+		for _, l := range a.lists {
+			if l.asked.Load() {
+				c.keyStates(ctx, next, a, c.clock())
+				break
+			}
 		}
 	}
 }

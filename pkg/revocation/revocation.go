@@ -148,10 +148,7 @@ type Cache struct {
 	metrics Metrics
 	clock   func() time.Time
 
-	current atomic.Pointer[snapshot]
-	// validated is when current was last known to be what the bucket holds:
-	// wall clock, Unix nanoseconds.
-	validated atomic.Int64
+	current atomic.Pointer[inForce]
 
 	mu       sync.Mutex
 	flight   *flight // the refresh under way, if any
@@ -160,6 +157,14 @@ type Cache struct {
 	installs sync.Mutex // one snapshot is installed at a time
 
 	sets setStore
+}
+
+// inForce is the snapshot that answers, and when it was last known to be what
+// the bucket holds, by the wall clock. Both hang on one pointer, so that no
+// request takes an old snapshot for as young as the one that replaces it.
+type inForce struct {
+	*snapshot
+	validated time.Time
 }
 
 // New returns an empty cache over the cache bucket. clock is time.Now but in
@@ -176,7 +181,7 @@ func New(store Store, config Config, clock func() time.Time, log *slog.Logger, m
 	}
 	wall := func() time.Time { return clock().Round(0) } // without the monotonic reading
 	c := &Cache{store: store, config: config, clock: wall, log: log, metrics: metrics}
-	c.sets = setStore{store: store, budget: config.MemoryBudget, log: log, metrics: metrics, clock: wall}
+	c.sets = setStore{store: store, budget: config.MemoryBudget, log: log, metrics: metrics, clock: wall, arrived: c.trim}
 	return c
 }
 

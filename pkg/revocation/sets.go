@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/crlgate/crlgate/pkg/catalog"
 	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/serialset"
 )
@@ -30,6 +29,7 @@ type setStore struct {
 	log     *slog.Logger
 	metrics Metrics
 	clock   func() time.Time
+	arrived func() // called when a set has come
 
 	mu    sync.Mutex
 	loads map[serialset.Digest]*load
@@ -44,7 +44,24 @@ type load struct {
 	set   *serialset.Set
 	err   error
 	ended time.Time
-	size  int64
+	size  int64 // octets that it counts for, until it is given up
+
+	dropped bool // given up while being fetched
+}
+
+// has reports whether a set is in memory.
+func (s *setStore) has(d serialset.Digest) bool { return s.loaded(d) != nil }
+
+// get returns the set that ref names, if it was fetched and verified.
+func (s *setStore) get(ref *setRef) *serialset.Set {
+	if set := ref.held.Load(); set != nil {
+		return set
+	}
+	set := s.loaded(ref.digest)
+	if set != nil {
+		ref.held.Store(set)
+	}
+	return set
 }
 
 // loaded returns the set if it was fetched and verified.
@@ -65,15 +82,10 @@ func (s *setStore) loaded(d serialset.Digest) *serialset.Set {
 
 // load returns the fetching of a set, beginning it where there is none, or
 // where the last one failed a while ago.
-func (s *setStore) load(record *catalog.CRL) *load {
+func (s *setStore) load(ref *setRef) *load {
 	now := s.clock()
-	l := &load{begun: now, done: make(chan struct{}), size: record.Set.Size}
-	digest, err := record.Set.Digest()
-	if err != nil {
-		l.err = err
-		close(l.done)
-		return l
-	}
+	l := &load{begun: now, done: make(chan struct{}), size: ref.set.Size}
+	digest := ref.digest
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.loads[digest]; old != nil && !old.over(now) {
@@ -84,14 +96,14 @@ func (s *setStore) load(record *catalog.CRL) *load {
 	}
 	s.drop(digest)
 	s.loads[digest] = l
-	if s.bytes+l.size > s.budget {
-		l.err = fmt.Errorf("%s: %w: %d bytes beside %d in memory, with a budget of %d; raise the function's memory", record.Set.Key, ErrTooLarge, l.size, s.bytes, s.budget)
+	if l.size > s.budget-s.bytes {
+		l.err = fmt.Errorf("%s: %w: %d bytes beside %d in memory, with a budget of %d; raise the function's memory", ref.set.Key, ErrTooLarge, l.size, s.bytes, s.budget)
 		l.size, l.ended = 0, now
 		close(l.done)
 		return l
 	}
 	s.bytes += l.size
-	go s.fetch(l, record, digest)
+	go s.fetch(l, ref)
 	return l
 }
 
@@ -108,64 +120,91 @@ func (l *load) over(now time.Time) bool {
 	}
 }
 
-// drop forgets a load. The caller holds the lock.
+// drop forgets a load. One that is under way goes on for those who wait for
+// it, and counts until it ends. The caller holds the lock.
 func (s *setStore) drop(d serialset.Digest) {
-	if l := s.loads[d]; l != nil {
+	l := s.loads[d]
+	if l == nil {
+		return
+	}
+	delete(s.loads, d)
+	select {
+	case <-l.done:
 		s.bytes -= l.size
-		delete(s.loads, d)
+	default:
+		l.dropped = true
 	}
 }
 
-func (s *setStore) fetch(l *load, record *catalog.CRL, digest serialset.Digest) {
+func (s *setStore) fetch(l *load, ref *setRef) {
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
-	set, err := s.read(ctx, record, digest)
+	var set *serialset.Set
+	err := guard(func() (err error) {
+		set, err = s.read(ctx, ref)
+		return err
+	})
 	s.mu.Lock()
 	l.set, l.err, l.ended = set, err, s.clock()
-	if err != nil && s.loads[digest] == l {
+	if err != nil || l.dropped {
 		s.bytes -= l.size
 		l.size = 0
 	}
-	s.mu.Unlock()
 	close(l.done)
-	switch {
-	case errors.Is(err, serialset.ErrCorrupt):
-		s.metrics.HashFailed(record.Set.Key)
-		s.log.Error("set fails its hash", "object", record.Set.Key, "crl", record.Name, "err", err)
-	case err != nil:
-		s.log.Error("set not loaded", "object", record.Set.Key, "crl", record.Name, "err", err)
-	default:
-		s.metrics.SetLoaded(record.Set.Size)
-		s.log.Info("set loaded", "object", record.Set.Key, "crl", record.Name, "entries", set.Len(), "bytes", record.Set.Size)
+	s.mu.Unlock()
+	if err := guard(func() error { s.report(ref, set, err); return nil }); err != nil {
+		s.log.Error("set not reported", "object", ref.set.Key, "err", err)
+	}
+	if err == nil {
+		s.arrived()
 	}
 }
 
-func (s *setStore) read(ctx context.Context, record *catalog.CRL, digest serialset.Digest) (set *serialset.Set, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%s: panic: %v", record.Set.Key, r)
-		}
-	}()
-	data, _, err := s.store.ReadAll(ctx, record.Set.Key, record.Set.Size, objectstore.GetOptions{})
+// report tells what became of a load.
+func (s *setStore) report(ref *setRef, set *serialset.Set, err error) {
+	switch {
+	case errors.Is(err, serialset.ErrCorrupt):
+		s.metrics.HashFailed(ref.set.Key)
+		s.log.Error("set fails its hash", "object", ref.set.Key, "crl", ref.crl, "err", err)
+	case err != nil:
+		s.log.Error("set not loaded", "object", ref.set.Key, "crl", ref.crl, "err", err)
+	default:
+		s.metrics.SetLoaded(ref.set.Size)
+		s.log.Info("set loaded", "object", ref.set.Key, "crl", ref.crl, "entries", set.Len(), "bytes", ref.set.Size)
+	}
+}
+
+func (s *setStore) read(ctx context.Context, ref *setRef) (*serialset.Set, error) {
+	data, _, err := s.store.ReadAll(ctx, ref.set.Key, ref.set.Size, objectstore.GetOptions{})
 	var large *objectstore.TooLargeError
 	if errors.As(err, &large) {
-		return nil, fmt.Errorf("%s: %w: it has %d bytes and the catalog says %d", record.Set.Key, serialset.ErrCorrupt, large.Size, large.Limit)
+		return nil, fmt.Errorf("%s: %w: it has %d bytes and the catalog says %d", ref.set.Key, serialset.ErrCorrupt, large.Size, large.Limit)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if set, err = serialset.Open(data, digest); err != nil {
-		return nil, fmt.Errorf("%s: %w", record.Set.Key, err)
+	set, err := serialset.Open(data, ref.digest)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", ref.set.Key, err)
 	}
-	if set.Len() != record.Entries {
-		return nil, fmt.Errorf("%s: %w: it has %d entries and the catalog says %d", record.Set.Key, serialset.ErrCorrupt, set.Len(), record.Entries)
+	if set.Len() != ref.entries {
+		return nil, fmt.Errorf("%s: %w: it has %d entries and the catalog says %d", ref.set.Key, serialset.ErrCorrupt, set.Len(), ref.entries)
 	}
 	return set, nil
 }
 
+// forget drops sets.
+func (s *setStore) forget(digests []serialset.Digest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range digests {
+		s.drop(d)
+	}
+}
+
 // keep forgets every set that a snapshot has no use for.
 func (s *setStore) keep(snap *snapshot) {
-	used := snap.digests()
+	used := snap.digests(s.has)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for d := range s.loads {

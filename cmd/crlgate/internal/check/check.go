@@ -24,6 +24,7 @@ import (
 	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/preprocess"
 	"github.com/crlgate/crlgate/pkg/revocation"
+	"github.com/crlgate/crlgate/pkg/serialset"
 )
 
 // Input is what to check.
@@ -202,7 +203,7 @@ func readCRL(file string, in Input) (*preprocess.Candidate, error) {
 }
 
 func (c *CRL) describe(read *preprocess.Candidate) {
-	c.Entries, c.Number = read.Image.Len(), read.List.Number.String()
+	c.Entries, c.Number = read.Entries(), read.List.Number.String()
 }
 
 // refuse notes why a CRL is refused; false where err is no refusal.
@@ -231,11 +232,9 @@ func (c *candidate) enter(cas []*issuer.CA, cat *catalog.Catalog, sets Bucket, n
 	code, why := cat.Admit(v.CA.Name, record, now)
 	switch code {
 	case catalog.Succeeds:
-		var buf bytes.Buffer
-		if _, err := v.Image.WriteTo(&buf); err != nil {
+		if err := sets.put(record, v.Candidate); err != nil {
 			return false, err
 		}
-		sets[record.Set.Key] = buf.Bytes()
 		cat.Publish(v.CA.Name, record)
 		fallthrough
 	case catalog.Same:
@@ -243,11 +242,27 @@ func (c *candidate) enter(cas []*issuer.CA, cat *catalog.Catalog, sets Bucket, n
 		return false, nil
 	}
 	c.result.Accepted, c.result.Code, c.result.Detail = false, string(code), why
-	return code == catalog.Expired, nil
+	return code == catalog.Expired || code == catalog.BaseMissing, nil
 }
 
 // Bucket is a cache bucket in memory.
 type Bucket map[string][]byte
+
+// put writes the sets of a CRL.
+func (b Bucket) put(record *catalog.CRL, c *preprocess.Candidate) error {
+	images := []*serialset.Image{c.Image}
+	for _, o := range c.Others {
+		images = append(images, o.Image)
+	}
+	for i, set := range record.AllSets() {
+		var buf bytes.Buffer
+		if _, err := images[i].WriteTo(&buf); err != nil {
+			return err
+		}
+		b[set.Key] = buf.Bytes()
+	}
+	return nil
+}
 
 // ReadAll returns an object.
 func (b Bucket) ReadAll(_ context.Context, key string, maxBytes int64, _ objectstore.GetOptions) ([]byte, objectstore.Object, error) {
