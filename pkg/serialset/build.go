@@ -2,6 +2,7 @@ package serialset
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 )
@@ -12,7 +13,8 @@ type Builder struct {
 	pool   pool
 	runs   []run
 	n      int
-	sorted bool // every row so far is greater than the one before; true of none
+	sorted bool // every row so far is greater than the one before
+	limit  int  // octets of rows to sort at once; 0: bucketSize
 }
 
 // run is rows of one width in the order in which they came, in units that are
@@ -139,7 +141,7 @@ func (b *Builder) before(width int) []byte {
 func (b *Builder) Finish() (*Image, error) {
 	width, units := b.join()
 	n, sorted := b.n, b.sorted
-	s := &sorter{pool: &b.pool, width: width, stride: width + valueSize}
+	s := &sorter{pool: &b.pool, width: width, stride: width + valueSize, limit: cmp.Or(b.limit, bucketSize)}
 	if !sorted && n > 1 {
 		units, n = s.sort(units, n)
 	}

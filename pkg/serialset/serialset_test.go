@@ -112,7 +112,7 @@ func (b *both) lookup(serial []byte) (Entry, bool) {
 // everything that is in them and much that is not, beside a map.
 func TestSetAgainstMap(t *testing.T) {
 	for name, shape := range shapes {
-		for _, n := range []int{0, 1, 2, 25, 779, 780, 781, 4000} {
+		for _, n := range []int{0, 1, 2, 25, 780, 781, 2000} {
 			t.Run(fmt.Sprintf("%s/%d", name, n), func(t *testing.T) {
 				r := rand.New(rand.NewPCG(1, uint64(n)))
 				want := map[string]value{}
@@ -129,7 +129,7 @@ func TestSetAgainstMap(t *testing.T) {
 				img, data := finish(t, &b)
 				s := openBoth(t, data, img.Digest())
 				check(t, s, want)
-				for range 1000 {
+				for range 300 {
 					probe := shape(r, n+r.IntN(1000))
 					_, ok := s.lookup(probe)
 					if _, in := want[string(probe)]; in != ok {

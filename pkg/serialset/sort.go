@@ -22,6 +22,7 @@ const (
 type sorter struct {
 	pool          *pool
 	width, stride int
+	limit         int // octets of rows that are sorted at once
 
 	mu  sync.Mutex
 	out [][]byte // the sorted rows; nil where nothing was written yet
@@ -45,7 +46,7 @@ func (s *sorter) sort(units [][]byte, n int) ([][]byte, int) {
 	s.n = n
 	s.out = make([][]byte, ceilDiv(n, unitRows(s.width)))
 	buckets := []bucket{{units: units, rows: n}}
-	if n*s.stride > bucketSize {
+	if n*s.stride > s.limit {
 		skip, lo, hi := s.sample(units)
 		buckets = s.distribute(units, skip, newScale(lo, hi, s.fan(n)), processors())
 	}
@@ -65,7 +66,7 @@ func (s *sorter) sort(units [][]byte, n int) ([][]byte, int) {
 }
 
 func (s *sorter) fan(rows int) int {
-	return min(max(minFan, ceilDiv(rows*s.stride, bucketSize)), maxFan)
+	return min(max(minFan, ceilDiv(rows*s.stride, s.limit)), maxFan)
 }
 
 // settle sorts a bucket to its place in the output, dividing it further while
@@ -74,7 +75,7 @@ func (s *sorter) settle(b bucket, at int, tmp *scratch, pieces []piece) []piece 
 	if b.rows == 0 {
 		return pieces
 	}
-	if b.rows*s.stride <= bucketSize {
+	if b.rows*s.stride <= s.limit {
 		rows := s.sortBucket(b, tmp)
 		s.emit(rows, at)
 		return append(pieces, piece{at, b.rows, len(rows) / s.stride})
