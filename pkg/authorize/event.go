@@ -45,77 +45,109 @@ type Request struct {
 var ErrEvent = errors.New("not an API Gateway authorizer event")
 
 // ParseEvent reads an authorizer event of any form. Fields are found by their
-// path; a field that is read and comes twice is refused. The error wraps
-// [ErrEvent].
+// path, with names in the case in which API Gateway writes them; a field that
+// is read and comes twice is refused. The error wraps [ErrEvent].
 func ParseEvent(payload []byte) (Request, error) {
-	e := eventReader{s: scanner{b: payload}}
-	err := e.s.object(e.root)
-	if err == nil && e.s.peek() != 0 {
-		err = e.s.fail("something follows the event")
-	}
+	r, pem, err := parseEvent(payload)
 	if err == nil {
-		err = e.form()
+		r.CertificatePEM = string(pem.text())
 	}
-	if err != nil {
-		return e.r, fmt.Errorf("%w: %w", ErrEvent, err)
-	}
-	return e.r, nil
+	return r, err
 }
 
-// eventReader reads an event; seen has a bit for each field that was read.
+// parseEvent is ParseEvent with the certificate's PEM as it stands in the event.
+func parseEvent(payload []byte) (Request, token, error) {
+	e := eventReader{s: scanner{b: payload}}
+	err := e.s.object(e.root)
+	if err == nil && !e.s.end() {
+		err = e.s.fail("something follows the event")
+	}
+	e.form()
+	if err == nil {
+		err = e.complete()
+	}
+	if err != nil {
+		return Request{Form: e.r.Form}, token{}, fmt.Errorf("%w: %w", ErrEvent, err)
+	}
+	return e.r, e.pem, nil
+}
+
+// field is a field of an event that is read, as a bit.
+type field uint16
+
+const (
+	fVersion field = 1 << iota
+	fMethodARN
+	fRouteARN
+	fContext
+	fDomain
+	fRequestID
+	fIdentity
+	fAuthentication
+	fCert1 // identity.clientCert
+	fPEM1
+	fCert2 // authentication.clientCert
+	fPEM2
+)
+
+// eventReader reads an event.
 type eventReader struct {
 	s       scanner
 	r       Request
-	seen    uint32
+	seen    field
 	version string
 	method  string // methodArn
 	route   string // routeArn
-	pem1    string // of identity
-	pem2    string // of authentication
+	pem1    token  // of identity
+	pem2    token  // of authentication
+	pem     token  // of the form's place
 }
 
-func (e *eventReader) once(bit uint32, name string) error {
-	if e.seen&bit != 0 {
+func (e *eventReader) once(f field, name string) error {
+	if e.seen&f != 0 {
 		return fmt.Errorf("%s comes twice", name)
 	}
-	e.seen |= bit
+	e.seen |= f
 	return nil
 }
 
-// text reads a string field, null being none.
-func (e *eventReader) text(bit uint32, name string, into *string) error {
-	if err := e.once(bit, name); err != nil {
+// token reads a string field, null being none.
+func (e *eventReader) token(f field, name string, into *token) (err error) {
+	if err = e.once(f, name); err != nil || e.s.word("null") {
 		return err
 	}
-	if e.s.null() {
-		return nil
+	if *into, err = e.s.string(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	b, err := e.s.string()
-	*into = string(b)
+	return nil
+}
+
+// text is token for a field that is kept as a string.
+func (e *eventReader) text(f field, name string, into *string) error {
+	var t token
+	err := e.token(f, name, &t)
+	*into = string(t.text())
 	return err
 }
 
 // sub reads an object field, null being none.
-func (e *eventReader) sub(bit uint32, name string, field func([]byte) error) error {
-	if err := e.once(bit, name); err != nil {
+func (e *eventReader) sub(f field, name string, member func([]byte) error) error {
+	if err := e.once(f, name); err != nil || e.s.word("null") {
 		return err
 	}
-	if e.s.null() {
-		return nil
-	}
-	return e.s.object(field)
+	return e.s.object(member)
 }
 
 func (e *eventReader) root(name []byte) error {
 	switch string(name) {
 	case "version":
-		return e.text(1<<0, "version", &e.version)
+		return e.text(fVersion, "version", &e.version)
 	case "methodArn":
-		return e.text(1<<1, "methodArn", &e.method)
+		return e.text(fMethodARN, "methodArn", &e.method)
 	case "routeArn":
-		return e.text(1<<2, "routeArn", &e.route)
+		return e.text(fRouteARN, "routeArn", &e.route)
 	case "requestContext":
-		return e.sub(1<<3, "requestContext", e.requestContext)
+		return e.sub(fContext, "requestContext", e.requestContext)
 	}
 	return e.s.skip(1)
 }
@@ -123,48 +155,56 @@ func (e *eventReader) root(name []byte) error {
 func (e *eventReader) requestContext(name []byte) error {
 	switch string(name) {
 	case "domainName":
-		return e.text(1<<4, "requestContext.domainName", &e.r.Domain)
+		return e.text(fDomain, "requestContext.domainName", &e.r.Domain)
 	case "requestId":
-		return e.text(1<<5, "requestContext.requestId", &e.r.RequestID)
+		return e.text(fRequestID, "requestContext.requestId", &e.r.RequestID)
 	case "identity":
-		return e.sub(1<<6, "requestContext.identity", func(name []byte) error {
-			return e.holder(name, 1<<7, 1<<8, &e.pem1)
+		return e.sub(fIdentity, "requestContext.identity", func(name []byte) error {
+			return e.holder(name, fCert1, fPEM1, &e.pem1)
 		})
 	case "authentication":
-		return e.sub(1<<9, "requestContext.authentication", func(name []byte) error {
-			return e.holder(name, 1<<10, 1<<11, &e.pem2)
+		return e.sub(fAuthentication, "requestContext.authentication", func(name []byte) error {
+			return e.holder(name, fCert2, fPEM2, &e.pem2)
 		})
 	}
 	return e.s.skip(2)
 }
 
 // holder reads the object that holds clientCert.
-func (e *eventReader) holder(name []byte, certBit, pemBit uint32, into *string) error {
+func (e *eventReader) holder(name []byte, cert, pem field, into *token) error {
 	if string(name) != "clientCert" {
 		return e.s.skip(3)
 	}
-	return e.sub(certBit, "clientCert", func(name []byte) error {
+	return e.sub(cert, "clientCert", func(name []byte) error {
 		if string(name) != "clientCertPem" {
 			return e.s.skip(4)
 		}
-		return e.text(pemBit, "clientCertPem", into)
+		return e.token(pem, "clientCertPem", into)
 	})
 }
 
-// form tells which form the event is of, and takes the fields of that form.
-func (e *eventReader) form() error {
+// form tells which form the event is of, and takes the fields of that form. An
+// event that breaks off may have said so before.
+func (e *eventReader) form() {
 	switch e.version {
-	case "":
-		e.r.Form, e.r.ARN, e.r.CertificatePEM = REST, e.method, e.pem1
 	case "1.0":
-		e.r.Form, e.r.ARN, e.r.CertificatePEM = HTTP1, e.method, e.pem1
+		e.r.Form, e.r.ARN, e.pem = HTTP1, e.method, e.pem1
 	case "2.0":
-		e.r.Form, e.r.ARN, e.r.CertificatePEM = HTTP2, e.route, e.pem2
-	default:
-		return fmt.Errorf("version %q is not 1.0 or 2.0", e.version)
+		e.r.Form, e.r.ARN, e.pem = HTTP2, e.route, e.pem2
 	}
-	if e.seen&(1<<3) == 0 {
+}
+
+// complete checks an event that was read to its end, and tells REST events from
+// those of a version that does not exist.
+func (e *eventReader) complete() error {
+	if e.seen&fContext == 0 {
 		return errors.New("it has no requestContext: is the authorizer of type REQUEST?")
+	}
+	if e.version == "" {
+		e.r.Form, e.r.ARN, e.pem = REST, e.method, e.pem1
+	}
+	if e.r.Form == NoForm {
+		return fmt.Errorf("version %q is not 1.0 or 2.0", e.version)
 	}
 	return nil
 }

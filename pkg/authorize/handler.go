@@ -30,7 +30,10 @@ type Asker interface {
 // A rule that panics denies as internal_error.
 type Rule func(ctx context.Context, r *RuleInput) error
 
-// RuleInput is what a rule may look at. It must not change it.
+// RuleInput is what a rule may look at. It must not change any of it: the
+// certificate, for one, is shared with later requests. Where observe or
+// break-glass let a request through that has no usable status, the Answer says
+// so.
 type RuleInput struct {
 	Request     *Request
 	Event       []byte // the event as it came
@@ -58,7 +61,10 @@ type Config struct {
 }
 
 // Handler answers authorizer events. It is safe for concurrent use.
-type Handler struct{ c Config }
+type Handler struct {
+	c      Config
+	memory memory
+}
 
 // New returns a handler.
 func New(c Config) *Handler {
@@ -68,79 +74,92 @@ func New(c Config) *Handler {
 	if c.RequestID == nil {
 		c.RequestID = func(context.Context) string { return "" }
 	}
-	return &Handler{c}
+	return &Handler{c: c}
 }
 
 // outcome is everything about one request that is answered, logged and counted.
 type outcome struct {
+	arrived  time.Time
 	request  Request
-	cert     *clientcert.Certificate
+	cert     *known
 	facts    Facts
 	decision Decision
 	ruleErr  error
-	stack    []byte // of a panic
+	context  Context
 }
 
-// Invoke answers one event. It returns an error only where no answer can be
-// written; whatever else goes wrong, a panic included, is a deny.
+// Invoke answers one event, in the wire form of the event. Whatever goes wrong,
+// a panic included, is a deny; the error is always nil.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	now := h.c.Clock()
-	o := h.decide(ctx, payload, now)
-	c := newContext(o.decision, &o.facts, o.cert)
-	answer, err := respond(&o.request, o.decision.Allow, &c)
-	if err != nil {
-		return nil, fmt.Errorf("writing the answer: %w", err)
+	o := &outcome{}
+	if err := guard(h.decide, ctx, payload, o); err != nil {
+		h.fail(o, err)
 	}
-	h.log(ctx, o, &c)
-	if h.c.Metrics != nil {
-		h.c.Metrics.Decided(o.decision, o.facts.Answer.CA, h.c.Clock().Sub(now), &o.facts.Answer)
+	o.context = newContext(o.decision, &o.facts, o.cert)
+	if err := guard(h.report, ctx, payload, o); err != nil {
+		// The log or the metrics failed, so that nobody would see what was
+		// let in. Whether this line gets through must not matter.
+		h.fail(o, err)
+		o.context = newContext(o.decision, &o.facts, o.cert)
+		_ = guard(h.log, ctx, payload, o)
 	}
-	return answer, nil
+	return respond(&o.request, o.decision.Allow, &o.context), nil
 }
 
-// decide gathers the facts and decides. A panic anywhere in it denies.
-func (h *Handler) decide(ctx context.Context, payload []byte, now time.Time) (o *outcome) {
-	o = &outcome{}
+// fail makes a request one that met something unforeseen.
+func (h *Handler) fail(o *outcome, err error) {
+	o.facts.Fault = err
+	o.decision = Decide(&o.facts, h.c.Settings, o.arrived)
+}
+
+// step is a part of answering a request.
+type step func(ctx context.Context, payload []byte, o *outcome)
+
+// guard runs a step and turns a panic into an error that has the stack.
+func guard(f step, ctx context.Context, payload []byte, o *outcome) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			o.facts.Fault = fmt.Errorf("panic: %v", r)
-			o.stack = debug.Stack()
-			o.decision = Decide(&o.facts, h.c.Settings, now)
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
 		}
 	}()
-	var err error
-	if o.request, err = ParseEvent(payload); err != nil {
-		o.facts.Fault = err
-	} else {
-		h.gather(ctx, o, now)
-	}
-	o.decision = Decide(&o.facts, h.c.Settings, now)
+	f(ctx, payload, o)
+	return nil
+}
+
+// decide gathers the facts and decides.
+func (h *Handler) decide(ctx context.Context, payload []byte, o *outcome) {
+	o.arrived = h.c.Clock()
+	h.gather(ctx, payload, o)
+	o.decision = Decide(&o.facts, h.c.Settings, o.arrived)
 	if o.decision.Allow {
 		h.rules(ctx, payload, o)
 	}
-	return o
 }
 
-func (h *Handler) gather(ctx context.Context, o *outcome, now time.Time) {
+func (h *Handler) gather(ctx context.Context, payload []byte, o *outcome) {
+	var pem token
+	if o.request, pem, o.facts.Fault = parseEvent(payload); o.facts.Fault != nil {
+		return
+	}
 	o.facts.Domain = o.request.Domain
-	if o.request.CertificatePEM == "" {
+	if len(pem.raw) == 0 {
 		o.facts.NoCertificate = true
 		return
 	}
-	cert, err := clientcert.ParsePEM(o.request.CertificatePEM)
-	if err != nil {
+	var err error
+	if o.cert, err = h.memory.certificate(pem); err != nil {
 		o.facts.Malformed = err
 		return
 	}
-	o.cert = cert
-	o.facts.Answer = h.c.Asker.Ask(ctx, cert, now)
+	o.request.CertificatePEM = o.cert.pem
+	o.facts.Answer = h.c.Asker.Ask(ctx, o.cert.cert, o.arrived)
 }
 
 // rules runs the user's rules, which can turn allow into deny.
 func (h *Handler) rules(ctx context.Context, payload []byte, o *outcome) {
 	for _, rule := range h.c.Rules {
-		err := rule(ctx, &RuleInput{Request: &o.request, Event: payload, Certificate: o.cert, Answer: &o.facts.Answer})
-		if err != nil {
+		request, answer := o.request, o.facts.Answer
+		if err := rule(ctx, &RuleInput{Request: &request, Event: payload, Certificate: o.cert.cert, Answer: &answer}); err != nil {
 			o.ruleErr = err
 			o.decision = Decision{Reason: DeniedByRule, Row: o.decision.Row}
 			return
@@ -148,9 +167,17 @@ func (h *Handler) rules(ctx context.Context, payload []byte, o *outcome) {
 	}
 }
 
+// report logs and counts what was decided.
+func (h *Handler) report(ctx context.Context, payload []byte, o *outcome) {
+	h.log(ctx, payload, o)
+	if h.c.Metrics != nil {
+		h.c.Metrics.Decided(o.decision, o.facts.Answer.CA, h.c.Clock().Sub(o.arrived), &o.facts.Answer)
+	}
+}
+
 // log writes one line for a denial or what would be one, and for a share of
 // the rest. It never writes the certificate.
-func (h *Handler) log(ctx context.Context, o *outcome, c *Context) {
+func (h *Handler) log(ctx context.Context, _ []byte, o *outcome) {
 	level := slog.LevelInfo
 	switch {
 	case o.facts.Fault != nil:
@@ -160,11 +187,11 @@ func (h *Handler) log(ctx context.Context, o *outcome, c *Context) {
 	case h.c.LogAllowed <= 0 || rand.Float64() >= h.c.LogAllowed:
 		return
 	}
-	a := &o.facts.Answer
+	a, c := &o.facts.Answer, &o.context
 	attrs := []slog.Attr{
 		slog.String("request_id", h.c.RequestID(ctx)), slog.String("decision", c.Decision), slog.String("reason", c.Reason),
 		slog.String("ca", c.CA), slog.String("serial", c.Serial), slog.String("subject", c.Subject), slog.String("fingerprint", c.Fingerprint),
-		slog.String("crl_number", c.CRLNumber), slog.String("domain_name", clip(o.request.Domain)),
+		slog.String("crl_number", c.CRLNumber), slog.String("domain_name", printable(o.request.Domain)),
 	}
 	if o.decision.WouldDeny {
 		attrs = append(attrs, slog.Bool("would_deny", true), slog.String("mode", o.decision.Relaxed))
@@ -176,10 +203,7 @@ func (h *Handler) log(ctx context.Context, o *outcome, c *Context) {
 		attrs = append(attrs, slog.String("detail", a.Detail))
 	}
 	if err := errors.Join(o.facts.Fault, o.facts.Malformed, a.Unavailable, o.ruleErr); err != nil {
-		attrs = append(attrs, slog.String("err", clip(err.Error())))
-	}
-	if o.stack != nil {
-		attrs = append(attrs, slog.String("stack", string(o.stack)))
+		attrs = append(attrs, slog.Any("err", err))
 	}
 	h.c.Log.LogAttrs(ctx, level, c.Decision, attrs...)
 }

@@ -1,12 +1,10 @@
 package authorize
 
 import (
-	"encoding/hex"
-	"encoding/json"
 	"strings"
 	"time"
+	"unicode/utf8"
 
-	"github.com/crlgate/crlgate/pkg/clientcert"
 	"github.com/crlgate/crlgate/pkg/issuer"
 )
 
@@ -14,12 +12,14 @@ import (
 // Gateway quotas, "Characters of Resource").
 const maxResource = 512
 
-// maxText bounds each text of the context, in octets: API Gateway takes 8 KiB
-// of a REST authorizer's answer in all.
+// maxText bounds each text of the context, in octets, as it is before JSON
+// escapes backslashes and quotes.
 const maxText = 1024
 
 // Context is what the authorizer tells the backend and the access log, beside
-// allow or deny. Its keys stand in docs/backend.md.
+// allow or deny. Every value is a string of printable ASCII characters, fit for
+// a header; other octets stand as a backslash and two hex digits, as RFC 4514
+// §2.4 writes them.
 type Context struct {
 	Decision       string `json:"decision"` // "allow" or "deny"
 	Reason         string `json:"reason"`
@@ -32,16 +32,16 @@ type Context struct {
 	RevocationDate string `json:"revocation_date,omitempty"` // RFC 3339
 }
 
-func newContext(d Decision, f *Facts, cert *clientcert.Certificate) Context {
-	c := Context{Decision: verb(d.Allow), Reason: string(d.Reason), CA: f.Answer.CA}
+func newContext(d Decision, f *Facts, cert *known) Context {
+	c := Context{Decision: "deny", Reason: string(d.Reason), CA: printable(f.Answer.CA)}
+	if d.Allow {
+		c.Decision = "allow"
+	}
 	if d.WouldDeny {
 		c.WouldDeny = "true"
 	}
 	if cert != nil {
-		fp := cert.Fingerprint()
-		c.Serial = issuer.Serial(cert.Serial).String()
-		c.Subject = clip(issuer.Display(cert.Subject))
-		c.Fingerprint = hex.EncodeToString(fp[:])
+		c.Serial, c.Subject, c.Fingerprint = cert.serial, cert.subject, cert.fingerprint
 	}
 	if f.Answer.CRL != nil {
 		c.CRLNumber = f.Answer.CRL.Number
@@ -52,60 +52,134 @@ func newContext(d Decision, f *Facts, cert *clientcert.Certificate) Context {
 	return c
 }
 
-func clip(s string) string {
-	if len(s) > maxText {
-		return strings.ToValidUTF8(s[:maxText], "") + "…"
+// printable returns s with every octet that is not printable ASCII escaped, and
+// cut where it is longer than maxText.
+func printable(s string) string {
+	plain := len(s) <= maxText
+	for i := 0; plain && i < len(s); i++ {
+		plain = s[i] >= 0x20 && s[i] < 0x7f
 	}
-	return s
+	if plain {
+		return s
+	}
+	const digits, more = "0123456789ABCDEF", "..."
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		if b.Len() > maxText-len(more)-3 {
+			b.WriteString(more)
+			break
+		}
+		if c >= 0x20 && c < 0x7f {
+			b.WriteByte(c)
+		} else {
+			b.Write([]byte{'\\', digits[c>>4], digits[c&15]})
+		}
+	}
+	return b.String()
 }
 
-func verb(allow bool) string {
-	if allow {
-		return "allow"
+// subject returns a certificate's subject for people, as it may stand in a header.
+func subject(name []byte) string { return printable(issuer.Display(name)) }
+
+// respond builds the answer in the wire form of the request. Where the form is
+// not known it is a denial in both forms at once.
+func respond(r *Request, allow bool, c *Context) []byte {
+	b := make([]byte, 0, 1024)
+	if r.Form == NoForm {
+		allow = false
 	}
-	return "deny"
+	b = append(b, '{')
+	if r.Form == HTTP2 || r.Form == NoForm {
+		b = append(b, `"isAuthorized":`...)
+		if allow {
+			b = append(b, "true,"...)
+		} else {
+			b = append(b, "false,"...)
+		}
+	}
+	if r.Form != HTTP2 {
+		b = appendPolicy(b, r, allow, c)
+	}
+	b = append(b, `"context":`...)
+	b = c.append(b)
+	return append(b, '}')
 }
 
-// respond builds the answer in the wire form of the request.
-func respond(r *Request, allow bool, c *Context) ([]byte, error) {
-	if r.Form == HTTP2 {
-		return json.Marshal(struct {
-			IsAuthorized bool     `json:"isAuthorized"`
-			Context      *Context `json:"context"`
-		}{allow, c})
-	}
-	effect := "Deny"
-	if allow {
-		effect = "Allow"
-	}
-	type statement struct {
-		Action   string `json:"Action"`
-		Effect   string `json:"Effect"`
-		Resource string `json:"Resource"`
-	}
-	type policy struct {
-		Version   string      `json:"Version"`
-		Statement []statement `json:"Statement"`
-	}
-	principal := c.Fingerprint
+// appendPolicy appends principalId and the IAM policy, with a comma behind.
+func appendPolicy(b []byte, r *Request, allow bool, c *Context) []byte {
+	principal, effect := c.Fingerprint, "Deny"
 	if principal == "" {
 		principal = "unknown"
 	}
-	return json.Marshal(struct {
-		PrincipalID    string   `json:"principalId"`
-		PolicyDocument policy   `json:"policyDocument"`
-		Context        *Context `json:"context"`
-	}{principal, policy{"2012-10-17", []statement{{"execute-api:Invoke", effect, resource(r.ARN)}}}, c})
+	if allow {
+		effect = "Allow"
+	}
+	b = append(b, `"principalId":`...)
+	b = appendString(b, principal)
+	b = append(b, `,"policyDocument":{"Version":"2012-10-17","Statement":[{"Action":"execute-api:Invoke","Effect":"`...)
+	b = append(b, effect...)
+	b = append(b, `","Resource":`...)
+	b = appendString(b, resource(r.ARN))
+	return append(b, `}]},`...)
+}
+
+// append appends the context as JSON.
+func (c *Context) append(b []byte) []byte {
+	b = append(b, `{"decision":`...)
+	b = appendString(b, c.Decision)
+	for _, f := range [...]struct{ name, value string }{
+		{`,"would_deny":`, c.WouldDeny},
+		{`,"ca":`, c.CA},
+		{`,"serial":`, c.Serial},
+		{`,"subject":`, c.Subject},
+		{`,"fingerprint":`, c.Fingerprint},
+		{`,"crl_number":`, c.CRLNumber},
+		{`,"revocation_date":`, c.RevocationDate},
+	} {
+		if f.value != "" {
+			b = append(b, f.name...)
+			b = appendString(b, f.value)
+		}
+	}
+	b = append(b, `,"reason":`...)
+	b = appendString(b, c.Reason)
+	return append(b, '}')
+}
+
+// appendString appends s as a JSON string; what is not UTF-8 becomes U+FFFD.
+func appendString(b []byte, s string) []byte {
+	const digits = "0123456789abcdef"
+	b = append(b, '"')
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c < 0x20:
+			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+		case c < utf8.RuneSelf:
+			b = append(b, c)
+		default:
+			r, n := utf8.DecodeRuneInString(s[i:])
+			b = utf8.AppendRune(b, r)
+			i += n
+			continue
+		}
+		i++
+	}
+	return append(b, '"')
 }
 
 // resource is what the policy speaks of: this request, or its whole stage
-// where the request's ARN is longer than API Gateway takes. The answer is not
-// cached (TTL 0), so that the wider one lets through no more.
+// where the request's ARN is longer than API Gateway takes, or holds what a
+// policy would read as a pattern or a variable. The answer is not cached (TTL
+// 0), so that the wider one lets through no more.
 func resource(arn string) string {
 	if arn == "" {
 		return "*"
 	}
-	if len(arn) <= maxResource && !strings.ContainsAny(arn, "*?") {
+	if len(arn) <= maxResource && !strings.ContainsAny(arn, "*?") && !strings.Contains(arn, "${") {
 		return arn
 	}
 	// arn:aws:execute-api:region:account:api/stage/METHOD/path
@@ -114,8 +188,12 @@ func resource(arn string) string {
 		return "*"
 	}
 	stage := strings.IndexByte(arn[slash+1:], '/')
-	if stage < 0 || slash+1+stage+2 > maxResource {
+	if stage < 0 {
 		return "*"
 	}
-	return arn[:slash+1+stage] + "/*"
+	wide := arn[:slash+1+stage]
+	if len(wide)+2 > maxResource || strings.ContainsAny(wide, "*?") || strings.Contains(wide, "${") {
+		return "*"
+	}
+	return wide + "/*"
 }

@@ -1,8 +1,11 @@
 package authorize
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -35,7 +38,7 @@ func (s *scanner) space() {
 	}
 }
 
-// peek returns the first byte of the next token; 0 at the end.
+// peek returns the first byte of the next token; 0, which begins none, at the end.
 func (s *scanner) peek() byte {
 	s.space()
 	if s.i < len(s.b) {
@@ -44,9 +47,15 @@ func (s *scanner) peek() byte {
 	return 0
 }
 
+// end reports whether nothing follows.
+func (s *scanner) end() bool {
+	s.space()
+	return s.i == len(s.b)
+}
+
 func (s *scanner) expect(c byte) error {
 	if s.peek() != c {
-		return s.fail(fmt.Sprintf("expected %q", c))
+		return s.fail("expected " + string(rune(c)))
 	}
 	s.i++
 	return nil
@@ -70,7 +79,7 @@ func (s *scanner) object(field func(name []byte) error) error {
 		if err := s.expect(':'); err != nil {
 			return err
 		}
-		if err := field(name); err != nil {
+		if err := field(name.text()); err != nil {
 			return err
 		}
 		switch s.peek() {
@@ -85,56 +94,106 @@ func (s *scanner) object(field func(name []byte) error) error {
 	}
 }
 
-// null consumes null, if it comes next.
-func (s *scanner) null() bool {
-	if s.peek() == 'n' && len(s.b)-s.i >= 4 && string(s.b[s.i:s.i+4]) == "null" {
-		s.i += 4
-		return true
+// word consumes a literal name, if it comes next.
+func (s *scanner) word(w string) bool {
+	s.space()
+	if len(s.b)-s.i < len(w) || string(s.b[s.i:s.i+len(w)]) != w {
+		return false
 	}
-	return false
+	s.i += len(w)
+	return true
 }
 
-// string returns the string that comes next, unescaped. It is a part of the
-// text where nothing was escaped.
-func (s *scanner) string() ([]byte, error) {
-	raw, escaped, err := s.rawString()
-	if err != nil || !escaped {
-		return raw, err
-	}
-	return unescape(raw)
+// token is what stands between the quotes of a string. Its escapes are sound.
+type token struct {
+	raw     []byte // part of the text
+	escaped bool   // there are escapes in it
 }
 
-// rawString consumes a string and returns what stands between its quotes.
-func (s *scanner) rawString() (raw []byte, escaped bool, err error) {
+// text returns the string unescaped; it is a part of the text where nothing was
+// escaped.
+func (t token) text() []byte {
+	if !t.escaped {
+		return t.raw
+	}
+	return unescape(t.raw)
+}
+
+// string consumes the string that comes next.
+func (s *scanner) string() (token, error) {
 	if err := s.expect('"'); err != nil {
-		return nil, false, err
+		return token{}, err
 	}
-	for start := s.i; s.i < len(s.b); s.i++ {
-		switch c := s.b[s.i]; {
-		case c == '"':
+	start, escaped := s.i, false
+	for {
+		s.ordinary()
+		if s.i >= len(s.b) {
+			return token{}, s.fail("string without end")
+		}
+		switch s.b[s.i] {
+		case '"':
 			s.i++
-			return s.b[start : s.i-1], escaped, nil
-		case c == '\\':
+			return token{s.b[start : s.i-1], escaped}, nil
+		case '\\':
 			escaped = true
-			s.i++
-		case c < 0x20:
-			return nil, false, s.fail("control character in a string")
+			if err := s.escape(); err != nil {
+				return token{}, err
+			}
+		default:
+			return token{}, s.fail("control character in a string")
 		}
 	}
-	return nil, false, s.fail("string without end")
 }
 
-func unescape(raw []byte) ([]byte, error) {
-	out := make([]byte, 0, len(raw))
-	for i := 0; i < len(raw); i++ {
-		if raw[i] != '\\' {
-			out = append(out, raw[i])
-			continue
+// ordinary passes over what needs no look within a string: whatever is not a
+// quote, a backslash or a control character. It takes eight octets at once.
+func (s *scanner) ordinary() {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	zero := func(w uint64) uint64 { return (w - ones) & ^w & highs } // the lowest bit marks the first zero octet
+	for s.i+8 <= len(s.b) {
+		w := binary.LittleEndian.Uint64(s.b[s.i:])
+		special := zero(w^'"'*ones) | zero(w^'\\'*ones) | (w-0x20*ones) & ^w & highs
+		if special != 0 {
+			s.i += bits.TrailingZeros64(special) / 8
+			return
 		}
-		i++ // rawString saw a byte behind every backslash
-		switch raw[i] {
-		case '"', '\\', '/':
-			out = append(out, raw[i])
+		s.i += 8
+	}
+	for s.i < len(s.b) && s.b[s.i] >= 0x20 && s.b[s.i] != '"' && s.b[s.i] != '\\' {
+		s.i++
+	}
+}
+
+// escape consumes one escape.
+func (s *scanner) escape() error {
+	if s.i+1 < len(s.b) {
+		switch s.b[s.i+1] {
+		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			s.i += 2
+			return nil
+		case 'u':
+			if _, ok := hex4(s.b[s.i+2:]); ok {
+				s.i += 6
+				return nil
+			}
+		}
+	}
+	return s.fail("escape that JSON does not have")
+}
+
+// unescape undoes escapes, which are sound. A surrogate without its other half
+// becomes U+FFFD.
+func unescape(raw []byte) []byte {
+	out := make([]byte, 0, len(raw))
+	for {
+		i := bytes.IndexByte(raw, '\\')
+		if i < 0 {
+			return append(out, raw...)
+		}
+		out = append(out, raw[:i]...)
+		c := raw[i+1]
+		raw = raw[i+2:]
+		switch c {
 		case 'b':
 			out = append(out, '\b')
 		case 'f':
@@ -146,26 +205,22 @@ func unescape(raw []byte) ([]byte, error) {
 		case 't':
 			out = append(out, '\t')
 		case 'u':
-			r, ok := hex4(raw[i+1:])
-			if !ok {
-				return nil, fmt.Errorf("%w: \\u without four hex digits", errJSON)
-			}
-			i += 4
+			r, _ := hex4(raw)
+			raw = raw[4:]
 			if utf16.IsSurrogate(r) {
-				low, ok := rune(0), false
-				if i+2 < len(raw) && raw[i+1] == '\\' && raw[i+2] == 'u' {
-					low, ok = hex4(raw[i+3:])
+				var low rune
+				if len(raw) >= 6 && raw[0] == '\\' && raw[1] == 'u' {
+					low, _ = hex4(raw[2:])
 				}
-				if r = utf16.DecodeRune(r, low); ok && r != utf8.RuneError {
-					i += 6
+				if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
+					raw = raw[6:]
 				}
 			}
 			out = utf8.AppendRune(out, r)
-		default:
-			return nil, fmt.Errorf("%w: escape \\%c", errJSON, raw[i])
+		default: // a quote, a backslash or a slash
+			out = append(out, c)
 		}
 	}
-	return out, nil
 }
 
 func hex4(b []byte) (rune, bool) {
@@ -188,7 +243,7 @@ func hex4(b []byte) (rune, bool) {
 	return r, true
 }
 
-// skip consumes the value that comes next.
+// skip consumes the value that comes next; depth is how deep it lies.
 func (s *scanner) skip(depth int) error {
 	if depth > maxDepth {
 		return s.fail("nested too deep")
@@ -197,53 +252,74 @@ func (s *scanner) skip(depth int) error {
 	case c == '{':
 		return s.object(func([]byte) error { return s.skip(depth + 1) })
 	case c == '[':
-		s.i++
-		if s.peek() == ']' {
-			s.i++
-			return nil
-		}
-		for {
-			if err := s.skip(depth + 1); err != nil {
-				return err
-			}
-			switch s.peek() {
-			case ',':
-				s.i++
-			case ']':
-				s.i++
-				return nil
-			default:
-				return s.fail("expected , or ]")
-			}
-		}
+		return s.array(depth)
 	case c == '"':
-		_, _, err := s.rawString()
+		_, err := s.string()
 		return err
 	case c == '-' || c >= '0' && c <= '9':
 		return s.number()
-	}
-	for _, word := range []string{"null", "true", "false"} {
-		if len(s.b)-s.i >= len(word) && string(s.b[s.i:s.i+len(word)]) == word {
-			s.i += len(word)
-			return nil
-		}
+	case s.word("null"), s.word("true"), s.word("false"):
+		return nil
 	}
 	return s.fail("expected a value")
 }
 
-// number consumes a number; its value is of no interest, so neither are the
-// finer rules of its grammar.
-func (s *scanner) number() error {
-	for start := s.i; ; s.i++ {
-		if s.i < len(s.b) {
-			c := s.b[s.i]
-			if c >= '0' && c <= '9' || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E' {
-				continue
-			}
-		}
-		if s.i == start {
-			return s.fail("expected a number")
-		}
+func (s *scanner) array(depth int) error {
+	s.i++
+	if s.peek() == ']' {
+		s.i++
 		return nil
 	}
+	for {
+		if err := s.skip(depth + 1); err != nil {
+			return err
+		}
+		switch s.peek() {
+		case ',':
+			s.i++
+		case ']':
+			s.i++
+			return nil
+		default:
+			return s.fail("expected , or ]")
+		}
+	}
+}
+
+// number consumes a number (RFC 8259 §6).
+func (s *scanner) number() error {
+	s.one("-")
+	switch {
+	case s.one("0"):
+	case s.digits() == 0:
+		return s.fail("expected a digit")
+	}
+	if s.one(".") && s.digits() == 0 {
+		return s.fail("expected a digit behind the point")
+	}
+	if s.one("eE") {
+		s.one("+-")
+		if s.digits() == 0 {
+			return s.fail("expected a digit of the exponent")
+		}
+	}
+	return nil
+}
+
+// one consumes one octet, if it is among those of set.
+func (s *scanner) one(set string) bool {
+	for i := range len(set) {
+		if s.i < len(s.b) && s.b[s.i] == set[i] {
+			s.i++
+			return true
+		}
+	}
+	return false
+}
+
+func (s *scanner) digits() (n int) {
+	for ; s.i < len(s.b) && s.b[s.i] >= '0' && s.b[s.i] <= '9'; n++ {
+		s.i++
+	}
+	return n
 }

@@ -49,6 +49,8 @@ type Certificate struct {
 	TBS                []byte // what is signed, DER
 	SignatureAlgorithm []byte // AlgorithmIdentifier, DER
 	Signature          []byte
+
+	fingerprint [sha256.Size]byte
 }
 
 // DistributionPoint is one CRL distribution point (RFC 5280 §4.2.1.13).
@@ -59,8 +61,9 @@ type DistributionPoint struct {
 	CRLIssuer    [][]byte // GeneralNames of an indirect CRL's issuer; nil: the certificate's issuer
 }
 
-// Fingerprint returns the SHA-256 of the certificate's DER.
-func (c *Certificate) Fingerprint() [sha256.Size]byte { return sha256.Sum256(c.DER) }
+// Fingerprint returns the SHA-256 of the DER that was parsed; zeros where
+// nothing was.
+func (c *Certificate) Fingerprint() [sha256.Size]byte { return c.fingerprint }
 
 const (
 	pemBegin = "-----BEGIN CERTIFICATE-----"
@@ -102,7 +105,7 @@ const (
 
 // Parse reads one certificate in DER. The error wraps [ErrMalformed].
 func Parse(raw []byte) (*Certificate, error) {
-	c := &Certificate{DER: raw}
+	c := &Certificate{DER: raw, fingerprint: sha256.Sum256(raw)}
 	in := cryptobyte.String(raw)
 	var cert, tbs, alg cryptobyte.String
 	if !in.ReadASN1(&cert, asn1.SEQUENCE) || !in.Empty() {

@@ -1,0 +1,127 @@
+package authorize_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/crlgate/crlgate/internal/pki"
+	"github.com/crlgate/crlgate/internal/pki/pkitest"
+)
+
+// obvious is the handler that one writes first: aws-lambda-go's event,
+// encoding/json, crypto/x509, and the serial numbers as sorted hex strings.
+type obvious struct {
+	serials []string
+	issuer  string
+}
+
+func (o *obvious) Invoke(payload []byte) ([]byte, error) {
+	var e events.APIGatewayCustomAuthorizerRequestTypeRequest
+	if err := json.Unmarshal(payload, &e); err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode([]byte(e.RequestContext.Identity.ClientCert.ClientCertPem))
+	if block == nil {
+		return nil, fmt.Errorf("no certificate")
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	serial := cert.SerialNumber.Text(16)
+	effect := "Deny"
+	if _, listed := slices.BinarySearch(o.serials, serial); !listed && string(cert.RawIssuer) == o.issuer {
+		effect = "Allow"
+	}
+	sum := sha256.Sum256(cert.Raw)
+	return json.Marshal(events.APIGatewayCustomAuthorizerResponse{
+		PrincipalID: hex.EncodeToString(sum[:]),
+		PolicyDocument: events.APIGatewayCustomAuthorizerPolicy{Version: "2012-10-17", Statement: []events.IAMPolicyStatement{
+			{Action: []string{"execute-api:Invoke"}, Effect: effect, Resource: []string{e.MethodArn}},
+		}},
+		Context: map[string]any{"decision": effect, "serial": serial, "subject": cert.Subject.String()},
+	})
+}
+
+// benchEntries is how many entries the CRL has.
+const benchEntries = 1_000_000
+
+// benchWorld has one CA with a CRL of benchEntries, and events of n clients.
+func benchWorld(b *testing.B, n int) (*world, *obvious, [][]byte) {
+	b.Helper()
+	w := newWorld(b)
+	ca := pkitest.CA(b, pki.CAOptions{Name: pkix.Name{Organization: []string{"Bench"}, CommonName: "Bench CA"}})
+	w.put(b, "issuers/bench.pem", ca.PEM())
+	serial := func(i int) *big.Int {
+		h := sha256.Sum256(fmt.Append(nil, i))
+		return new(big.Int).SetBytes(append([]byte{0x40 | h[0]&0x3f}, h[1:16]...))
+	}
+	o := &obvious{issuer: string(ca.Name())}
+	w.put(b, "crls/bench.crl", pkitest.CRL(b, ca, pki.CRLOptions{
+		Number: big.NewInt(1), ThisUpdate: w.now, NextUpdate: w.now.Add(24 * time.Hour),
+		EntrySeq: func(yield func(pki.Entry) bool) {
+			for i := range benchEntries {
+				s := serial(i)
+				o.serials = append(o.serials, s.Text(16))
+				if !yield(pki.Entry{Serial: s}) {
+					return
+				}
+			}
+		},
+	}))
+	slices.Sort(o.serials)
+	key, err := pki.NewKey(pki.RSA2048)
+	if err != nil {
+		b.Fatal(err)
+	}
+	payloads := make([][]byte, n)
+	for i := range payloads {
+		leaf := pkitest.Leaf(b, ca, pki.LeafOptions{
+			Serial: serial(-1 - i), Signer: key, Subject: pkix.Name{Organization: []string{"Partner A"}, CommonName: fmt.Sprintf("client-%d", i)}, CRLDistributionPoints: []string{"http://crl.example.com/bench.crl"},
+		})
+		payloads[i] = event(b, "rest", leaf.PEM())
+	}
+	return w, o, payloads
+}
+
+// BenchmarkDecide measures a warm decision, from event to answer, for
+// certificates never seen before (more of them than are remembered) and for one
+// that comes again, beside the obvious handler.
+func BenchmarkDecide(b *testing.B) {
+	w, o, payloads := benchWorld(b, 4096)
+	h := w.handler(io.Discard, nil)
+	run := func(name string, invoke func([]byte) ([]byte, error), payloads [][]byte) {
+		b.Run(name, func(b *testing.B) {
+			for _, p := range payloads { // warm, and right
+				if answer, err := invoke(p); err != nil || !strings.Contains(string(answer), `"Allow"`) {
+					b.Fatalf("%s %v", answer, err)
+				}
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				_, _ = invoke(payloads[i%len(payloads)])
+				i++
+			}
+		})
+	}
+	ours := func(p []byte) ([]byte, error) { return h.Invoke(context.Background(), p) }
+	run("first-seen/obvious", o.Invoke, payloads)
+	run("first-seen/crlgate", ours, payloads)
+	run("seen-before/obvious", o.Invoke, payloads[:1])
+	run("seen-before/crlgate", ours, payloads[:1])
+}
