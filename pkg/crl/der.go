@@ -83,18 +83,3 @@ func elementLength(b []byte) (head int, length int64, fault string) {
 func minimalInteger(b []byte) bool {
 	return len(b) == 1 || len(b) > 1 && (b[0] != 0 || b[1] >= 0x80) && (b[0] != 0xff || b[1] < 0x80)
 }
-
-// generalName reports whether der, one DER element, has a tag of the CHOICE
-// GeneralName (RFC 5280 §4.2.1.6) and is exact inside.
-func generalName(der []byte) bool {
-	if len(der) == 0 {
-		return false
-	}
-	switch der[0] {
-	case 0xa0, 0xa3, 0xa4, 0xa5: // otherName, x400Address, directoryName, ediPartyName
-	case 0x81, 0x82, 0x86, 0x87, 0x88: // rfc822Name, dNSName, URI, iPAddress, registeredID
-	default:
-		return false
-	}
-	return checkDER(der, 0) == nil
-}

@@ -200,8 +200,8 @@ func hostileEntries() []hostile {
 		{name: "a million namings of one certificate issuer", source: p.list(a, 1e6, numberExtension, indirectIDP), maxRead: all},
 		{name: "certificate issuers of 30,000 octets", source: p.list(issuerEntry(tlv(0x30, bytes.Repeat([]byte{0x82, 1, 'a'}, 1e4))), 1e3, numberExtension, indirectIDP), maxRead: all},
 		{name: "certificate issuer nested deep", source: p.list(issuerEntry(tlv(0x30, nested(0xa4, 8000))), 1, numberExtension, indirectIDP), want: EntryExtensionMalformed},
-		{name: "64 MB of plain entries", source: p.list(plainEntry, 64*mib/int64(len(plainEntry)), numberExtension), maxRead: all},
-		{name: "64 MB of entries in wrong order of width", source: p.list(slices.Concat(plainEntry, tlv(0x30, tlv(2, bytes.Repeat([]byte{1}, 64)), plainDate)), 64*mib/100, numberExtension), maxRead: all},
+		{name: "24 MB of plain entries", source: p.list(plainEntry, 24*mib/int64(len(plainEntry)), numberExtension), maxRead: all},
+		{name: "24 MB of entries in wrong order of width", source: p.list(slices.Concat(plainEntry, tlv(0x30, tlv(2, bytes.Repeat([]byte{1}, 64)), plainDate)), 24*mib/100, numberExtension), maxRead: all},
 	}
 }
 

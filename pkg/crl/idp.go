@@ -127,13 +127,7 @@ func parseDistributionPointName(in cryptobyte.String) (full [][]byte, relative [
 		return full, nil, true
 	case cbasn1.Tag(1).ContextSpecific().Constructed():
 		relative = append([]byte(nil), names...)
-		for !names.Empty() {
-			var pair cryptobyte.String
-			if !names.ReadASN1Element(&pair, cbasn1.SEQUENCE) || checkDER(pair, 0) != nil {
-				return nil, nil, false
-			}
-		}
-		return nil, relative, true
+		return nil, relative, exactRDN(names)
 	}
 	return nil, nil, false
 }

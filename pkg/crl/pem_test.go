@@ -99,7 +99,7 @@ func TestPEMOfEveryLength(t *testing.T) {
 		lengths = append(lengths, n)
 	}
 	for _, middle := range []int{3 * pemReadSize / 4, 3 * pemReadSize / 2, 5 * pemReadSize} {
-		for n := middle - 70; n < middle+70; n++ {
+		for n := middle - 20; n < middle+20; n++ {
 			lengths = append(lengths, n)
 		}
 	}

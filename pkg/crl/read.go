@@ -245,6 +245,9 @@ func (p *parser) tbsCertList(limit int64) error {
 	if err := checkDER(issuer, p.s.off-int64(len(issuer))); err != nil {
 		return err
 	}
+	if !exactName(issuer) {
+		return refuseAt(Malformed, p.s.off-int64(len(issuer)), "issuer is not a Name (RFC 5280 §5.1.2.3)")
+	}
 	if len(issuer) == 2 {
 		return refuseAt(Malformed, p.s.off, "issuer is an empty name (RFC 5280 §5.1.2.3)")
 	}

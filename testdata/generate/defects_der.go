@@ -71,6 +71,9 @@ func derDefects(a *authorities) []recipe {
 		{name: "issuer_length_not_minimal", what: "a length inside the issuer in the long form without need", edit: func(o *pki.CRLOptions) {
 			o.Issuer = element(0x30, append([]byte{0x31, 0x81}, mustName(asn1.TagUTF8String, "Test CA ca")[3:]...))
 		}},
+		{name: "issuer_rdn_empty", what: "an issuer with an RDN of no attributes (RFC 5280 §4.1.2.4)", edit: func(o *pki.CRLOptions) {
+			o.Issuer = element(0x30, element(0x31))
+		}},
 		{name: "issuer_nested_deep", what: "an issuer of SETs in SETs, 200 deep", edit: func(o *pki.CRLOptions) {
 			name := []byte{}
 			for range 200 {
