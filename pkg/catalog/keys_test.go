@@ -16,7 +16,7 @@ func ExampleCRLName() {
 	// Output:
 	// crls_2fpartner-a.crl
 	// crl_2f8b2c_5fd4_20_c3_a9_2b.crl
-	// crls_2flonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglon_.e23c6d4d8ebc4da71adce21da2fa4a1a
+	// crls_2flonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglon_.e23c6d4d8ebc4da71adce21da2fa4a1a
 }
 
 func ExampleSetKey() {
