@@ -27,6 +27,9 @@ const Format = 1
 // MaxSize bounds the catalog object, in octets.
 const MaxSize = 64 << 20
 
+// ErrCorrupt says that a part is not the one that the catalog names.
+var ErrCorrupt = errors.New("catalog is corrupt")
+
 // ErrFormat says that a catalog is of a format that this reader does not know.
 var ErrFormat = errors.New("catalog has an unknown format version")
 
@@ -41,6 +44,8 @@ type Catalog struct {
 	// Floors by line: how far each line of CRLs has come. They outlive CAs
 	// and sets, so that nothing old can be put back.
 	Floors map[string]*Floor `json:"floors,omitempty"`
+	// FloorParts holds the floors instead, once they are many.
+	FloorParts *Parts `json:"floor_parts,omitempty"`
 }
 
 // Source names the object in the upload bucket that something was read from.
@@ -59,6 +64,8 @@ type CA struct {
 	SettingsSource *Source         `json:"settings_source,omitempty"`
 	Settings       issuer.Settings `json:"settings"`
 	CRLs           []*CRL          `json:"crls"`
+	// Parts holds the CRLs that have a distribution point, once they are many.
+	Parts *Parts `json:"parts,omitempty"`
 }
 
 // Certificate is one certificate of a CA.
@@ -206,6 +213,12 @@ func Parse(data []byte) (*Catalog, error) {
 	if err := json.Unmarshal(data, c); err != nil {
 		return nil, fmt.Errorf("the catalog is not what format %d says: %w", Format, err)
 	}
+	if c.CAs == nil { // null
+		c.CAs = map[string]*CA{}
+	}
+	if c.Floors == nil {
+		c.Floors = map[string]*Floor{}
+	}
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("the catalog contradicts itself: %w", err)
 	}
@@ -219,18 +232,16 @@ func (c *Catalog) check() error {
 			return fmt.Errorf("CA %q has no certificate", name)
 		}
 		for _, l := range ca.CRLs {
-			if l == nil || l.Number == nil || l.Kind != Complete && l.Kind != Delta {
-				return fmt.Errorf("CA %q has a CRL without number or kind", name)
-			}
-			if l.Kind == Delta && (l.Base == nil || l.Base.Number == nil) {
-				return fmt.Errorf("CRL %s is a delta without a base", l.Name)
-			}
-			for _, set := range l.AllSets() {
-				if err := set.check(); err != nil {
-					return fmt.Errorf("CRL %s: %w", l.Name, err)
-				}
+			if err := l.check(); err != nil {
+				return fmt.Errorf("CA %q: %w", name, err)
 			}
 		}
+		if err := ca.Parts.check(); err != nil {
+			return fmt.Errorf("CA %q: %w", name, err)
+		}
+	}
+	if err := c.FloorParts.check(); err != nil {
+		return fmt.Errorf("floors: %w", err)
 	}
 	for line, f := range c.Floors {
 		if f == nil || f.Number == nil {
@@ -240,24 +251,45 @@ func (c *Catalog) check() error {
 	return nil
 }
 
-// Encode writes the catalog as people can read it.
-func (c *Catalog) Encode() ([]byte, error) {
-	b, err := json.MarshalIndent(c, "", " ")
-	return append(b, '\n'), err
+// check refuses a CRL that the writer would not write.
+func (l *CRL) check() error {
+	if l == nil || l.Number == nil || l.Kind != Complete && l.Kind != Delta {
+		return errors.New("a CRL without number or kind")
+	}
+	if l.Kind == Delta && (l.Base == nil || l.Base.Number == nil) {
+		return fmt.Errorf("CRL %s is a delta without a base", l.Name)
+	}
+	for _, set := range l.AllSets() {
+		if err := set.check(); err != nil {
+			return fmt.Errorf("CRL %s: %w", l.Name, err)
+		}
+	}
+	return nil
 }
 
-// Clone returns a copy whose maps and slices are its own; what they point to
-// is shared and must not be changed.
-func (c *Catalog) Clone() *Catalog {
-	out := *c
-	out.CAs = make(map[string]*CA, len(c.CAs))
-	for name, ca := range c.CAs {
-		copied := *ca
-		copied.CRLs = slices.Clone(ca.CRLs)
-		out.CAs[name] = &copied
+// Encode writes the catalog as people can read it, and those of its parts that
+// have changed, by key. The parts must be stored before the catalog is. It
+// fails rather than write what [Parse] would refuse: a catalog that cannot be
+// read denies every client, and could not be changed any more.
+func (c *Catalog) Encode() (data []byte, parts map[string][]byte, err error) {
+	parts = map[string][]byte{}
+	for p := range c.tables() {
+		if err := p.encode(parts); err != nil {
+			return nil, nil, err
+		}
 	}
-	out.Floors = maps.Clone(c.Floors)
-	return &out
+	b, err := json.MarshalIndent(c, "", " ")
+	if err != nil {
+		return nil, nil, err
+	}
+	b = append(b, '\n')
+	if len(b) > MaxSize {
+		return nil, nil, fmt.Errorf("the catalog would have %d bytes, more than the %d that are read: it holds too many CRLs", len(b), MaxSize)
+	}
+	if _, err := Parse(b); err != nil {
+		return nil, nil, fmt.Errorf("the catalog that would be written: %w", err)
+	}
+	return b, parts, nil
 }
 
 // Stamp marks the catalog as changed at now: a generation further.
@@ -282,7 +314,7 @@ func (ca *CA) Issuer(name string) (*issuer.CA, error) {
 
 // SetIssuer replaces a CA's certificates, keeping its settings and those CRLs
 // whose signing key is still among the keys that may sign. It reports whether
-// anything changed.
+// anything changed: the same certificates uploaded again change nothing.
 func (c *Catalog) SetIssuer(ca *issuer.CA, source Source) bool {
 	next := &CA{Source: source, CRLs: []*CRL{}}
 	signs := map[string]bool{}
@@ -298,17 +330,35 @@ func (c *Catalog) SetIssuer(ca *issuer.CA, source Source) bool {
 	if known {
 		next.Settings, next.SettingsSource = old.Settings, old.SettingsSource
 		sameName := len(old.Certificates) > 0 && sameSubject(old, ca.Subject)
-		for _, l := range old.CRLs {
-			if sameName && signs[l.Key] {
-				next.CRLs = append(next.CRLs, l)
-			}
-		}
-		if equalJSON(old, next) {
+		next.takeOver(old, func(l *CRL) bool { return sameName && signs[l.Key] })
+		same := *next
+		same.Source = old.Source
+		if equalJSON(old, &same) {
 			return false
 		}
 	}
 	c.CAs[ca.Name] = next
 	return true
+}
+
+// takeOver keeps the CRLs of old that fit. Its parts must be attached.
+func (ca *CA) takeOver(old *CA, fits func(*CRL) bool) {
+	dropped := false
+	for l := range old.Lists() {
+		dropped = dropped || !fits(l)
+	}
+	if !dropped {
+		ca.CRLs, ca.Parts = old.CRLs, old.Parts
+		return
+	}
+	for l := range old.Lists() {
+		if fits(l) {
+			ca.CRLs = append(ca.CRLs, l)
+		}
+	}
+	if ca.Crowded() {
+		ca.Split()
+	}
 }
 
 func sameSubject(old *CA, subject issuer.Name) bool {

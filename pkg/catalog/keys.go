@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/crlgate/crlgate/pkg/serialset"
 )
@@ -14,7 +15,8 @@ const (
 	Key           = "catalog.json" // the catalog
 	SetPrefix     = "sets/"
 	ReportPrefix  = "reports/"
-	maxEscapedKey = 200 // octets: well under the 1,024 of an S3 key, and under what file systems allow in one name
+	maxKey        = 1024 // octets of an S3 key
+	maxEscapedKey = 200  // octets: well under the 1,024 of an S3 key, and under what file systems allow in one name
 )
 
 // CRLName is the name of the CRL uploaded under a key: the key with every
@@ -45,5 +47,19 @@ func SetKey(crlName string, digest serialset.Digest) string {
 // JSONKey is where the same CRL lies as JSON, for readers in other languages.
 func JSONKey(crlName string) string { return SetPrefix + crlName + ".cache.json" }
 
-// ReportKey is where the report on the last upload under a key lies.
-func ReportKey(uploadKey string) string { return ReportPrefix + uploadKey + ".json" }
+// ReportKey is where the report on the last upload under a key lies. An upload
+// key that would make it longer than a key of S3 may be is cut and ends in a
+// hash.
+func ReportKey(uploadKey string) string {
+	const most = maxKey - len(ReportPrefix) - len(".json")
+	if len(uploadKey) > most {
+		sum := sha256.Sum256([]byte(uploadKey))
+		end := "~" + hex.EncodeToString(sum[:16])
+		cut := most - len(end)
+		for cut > 0 && !utf8.RuneStart(uploadKey[cut]) {
+			cut-- // not in the middle of a character: keys are UTF-8
+		}
+		uploadKey = uploadKey[:cut] + end
+	}
+	return ReportPrefix + uploadKey + ".json"
+}

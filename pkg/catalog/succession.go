@@ -27,11 +27,11 @@ const (
 // CRL number never goes down and thisUpdate never goes back. The floor, which
 // outlives the CRLs, decides; so nothing old comes back after a rebuild.
 func (c *Catalog) Admit(ca string, l *CRL, now time.Time) (Code, string) {
-	serving := c.serving(ca, l.Line)
+	serving := c.serving(ca, &l.Scope, l.Line)
 	if serving != nil && serving.Content == l.Content {
 		return Same, fmt.Sprintf("CRL number %s is in force already", l.Number)
 	}
-	if floor := c.Floors[l.Line]; floor != nil {
+	if floor := c.Floor(l.Line); floor != nil {
 		if code, why := floor.refuses(l); code != "" {
 			return code, why
 		}
@@ -52,7 +52,7 @@ func (c *Catalog) Admit(ca string, l *CRL, now time.Time) (Code, string) {
 // is past its nextUpdate enters all the same: what it revokes counts, and it
 // makes nothing good.
 func (c *Catalog) fits(ca string, l *CRL) (Code, string) {
-	base := c.serving(ca, l.Base.Line)
+	base := c.serving(ca, &l.Scope, l.Base.Line) // a delta has its base's scope
 	if base == nil {
 		return BaseMissing, fmt.Sprintf("it is a delta to CRL number %s, and no complete CRL of its key and scope is in force; upload that, and this one will count", l.Base.Number)
 	}
@@ -74,15 +74,17 @@ func (f *Floor) refuses(l *CRL) (Code, string) {
 	return "", ""
 }
 
-// serving returns the CRL of the line that is in force, or nil.
-func (c *Catalog) serving(ca, line string) *CRL {
+// serving returns the CRL of a line that is in force, or nil.
+func (c *Catalog) serving(ca string, scope *Scope, line string) *CRL {
 	entry := c.CAs[ca]
 	if entry == nil {
 		return nil
 	}
-	for _, l := range entry.CRLs {
-		if l.Line == line {
-			return l
+	for _, held := range entry.holders(scope, false) {
+		for _, l := range *held {
+			if l.Line == line {
+				return l
+			}
 		}
 	}
 	return nil
@@ -91,65 +93,45 @@ func (c *Catalog) serving(ca, line string) *CRL {
 // Publish enters a CRL that [Catalog.Admit] let in, in place of the one before
 // it in its line, and raises the line's floor.
 func (c *Catalog) Publish(ca string, l *CRL) {
-	entry := c.CAs[ca]
-	entry.CRLs = slices.DeleteFunc(entry.CRLs, func(old *CRL) bool { return old.Line == l.Line })
-	entry.CRLs = append(entry.CRLs, l)
-	slices.SortFunc(entry.CRLs, func(a, b *CRL) int {
-		return strings.Compare(a.Name+"\x00"+a.Line, b.Name+"\x00"+b.Line)
-	})
-	c.Floors[l.Line] = &Floor{CA: ca, Number: l.Number, ThisUpdate: l.ThisUpdate, Content: l.Content}
+	c.place(ca, l)
+	c.raise(l.Line, &Floor{CA: ca, Number: l.Number, ThisUpdate: l.ThisUpdate, Content: l.Content})
 }
 
-// Find returns the CRLs in force that were read from an upload key, by CA.
-func (c *Catalog) Find(uploadKey string) map[string][]*CRL {
-	found := map[string][]*CRL{}
-	for name, ca := range c.CAs {
-		for _, l := range ca.CRLs {
-			if l.Source.Key == uploadKey {
-				found[name] = append(found[name], l)
-			}
-		}
+// place puts a CRL where those of its scope are held.
+func (c *Catalog) place(ca string, l *CRL) {
+	for _, held := range c.CAs[ca].holders(&l.Scope, true) {
+		list := slices.DeleteFunc(slices.Clone(*held), func(old *CRL) bool { return old.Line == l.Line })
+		list = append(list, l)
+		slices.SortFunc(list, func(a, b *CRL) int {
+			return strings.Compare(a.Name+"\x00"+a.Line, b.Name+"\x00"+b.Line)
+		})
+		*held = list
 	}
-	return found
 }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-// Serves reports whether a CRL of the line is in force under the CA.
-func (c *Catalog) Serves(ca, line string) bool { return c.serving(ca, line) != nil }
-
-// Has reports whether a CRL in force was read from this version of an upload.
-func (c *Catalog) Has(uploadKey, etag string) bool {
+// InForce returns, for every upload that a CRL in force was read from, the
+// ETags that were read. All parts must be attached.
+func (c *Catalog) InForce() map[string][]string {
+	out := map[string][]string{}
 	for _, ca := range c.CAs {
-		for _, l := range ca.CRLs {
-			if l.Source.Key == uploadKey && l.Source.ETag == etag {
-				return true
-			}
+		for l := range ca.Lists() {
+			out[l.Source.Key] = append(out[l.Source.Key], l.Source.ETag)
 		}
 	}
-	return false
+	return out
 }
 
-// MoveSource notes that the content in force now lies in another upload, or in
-// another version of it. The set stays. It reports whether anything changed.
+// MoveSource notes that the content in force now lies in another version of
+// its upload. The set stays. It reports whether anything changed.
 func (c *Catalog) MoveSource(ca string, l *CRL) bool {
-	serving := c.serving(ca, l.Line)
+	serving := c.serving(ca, &l.Scope, l.Line)
 	if serving == nil || serving.Source.Key != l.Source.Key || serving.Source == l.Source {
 		return false
 	}
 	moved := *serving
 	moved.Source = l.Source
-	entry := c.CAs[ca]
-	for i, old := range entry.CRLs {
-		if old == serving {
-			entry.CRLs[i] = &moved
-		}
-	}
+	c.place(ca, &moved)
 	return true
 }
 
-// HasBase reports whether the complete CRL that a delta CRL needs is in force.
-func (c *Catalog) HasBase(ca string, b *Base) bool {
-	l := c.serving(ca, b.Line)
-	return l != nil && l.Number.Int().Cmp(b.Number.Int()) >= 0
-}
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

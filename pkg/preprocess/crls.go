@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/crlgate/crlgate/pkg/catalog"
@@ -28,7 +29,11 @@ func (p *Preprocessor) syncCRL(ctx context.Context, key string, now time.Time) (
 		return false, err
 	}
 	opts := objectstore.GetOptions{}
-	if etag := settled(cat, old, key, now); etag != "" {
+	state, floor, base, err := p.known(ctx, cat, old)
+	if err != nil {
+		return false, err
+	}
+	if etag := settled(old, state, floor, base, now); etag != "" {
 		opts.IfNoneMatch = objectstore.Version(etag)
 	}
 	body, err := p.uploads.Get(ctx, key, opts)
@@ -36,7 +41,7 @@ func (p *Preprocessor) syncCRL(ctx context.Context, key string, now time.Time) (
 	case errors.Is(err, objectstore.ErrNotModified):
 		return false, nil // an event came twice, or late
 	case errors.Is(err, objectstore.ErrNotFound):
-		return false, p.deleted(ctx, cat, old, key, now)
+		return false, p.deleted(ctx, floor, old, key, now)
 	case err != nil:
 		return false, err
 	}
@@ -71,7 +76,7 @@ func (r *Report) describe(l *crl.List, entries int) {
 		r.Number = l.Number.String()
 	}
 	this := l.ThisUpdate
-	r.ThisUpdate, r.Entries = &this, &entries
+	r.ThisUpdate, r.Entries, r.Content = &this, &entries, l.ContentID()
 	if !l.NextUpdate.IsZero() {
 		next := l.NextUpdate
 		r.NextUpdate = &next
@@ -79,15 +84,9 @@ func (r *Report) describe(l *crl.List, entries int) {
 }
 
 // settled returns the ETag of the upload that needs no second look; "" where
-// any upload does.
-func settled(cat *catalog.Catalog, old *Report, key string, now time.Time) string {
-	for _, crls := range cat.Find(key) {
-		for _, l := range crls {
-			if old != nil && old.ETag == l.Source.ETag {
-				return l.Source.ETag
-			}
-		}
-	}
+// any upload does. state is that of all issuers, floor that of the line that
+// the last upload was of.
+func settled(old *Report, state string, floor, base *catalog.Floor, now time.Time) string {
 	if old == nil || old.Kind != KindCRL {
 		return ""
 	}
@@ -95,13 +94,13 @@ func settled(cat *catalog.Catalog, old *Report, key string, now time.Time) strin
 	case OutcomeRefused:
 		return old.ETag
 	case OutcomePending:
-		if !old.curable(cat, now) {
+		if !old.curable(state, floor, base, now) {
 			return old.ETag
 		}
 	case OutcomeAccepted:
-		// Accepted once and no longer in force under this key: succeeded by
-		// another, unless its CA went away and may have come back.
-		if f := cat.Floors[old.Line]; f != nil && old.Number != f.Number.String() {
+		// In force, or succeeded by another, unless its CA went away and came
+		// back meanwhile: then it may count again.
+		if floor != nil && (floor.Content != old.Content || old.Issuers == state) {
 			return old.ETag
 		}
 	}
@@ -109,20 +108,42 @@ func settled(cat *catalog.Catalog, old *Report, key string, now time.Time) strin
 }
 
 // curable reports whether what a pending CRL waits for may have come.
-func (r *Report) curable(cat *catalog.Catalog, now time.Time) bool {
-	_, state, err := issuers(cat)
-	if err != nil || state != r.Issuers {
+func (r *Report) curable(state string, floor, base *catalog.Floor, now time.Time) bool {
+	if state != r.Issuers {
 		return true
 	}
 	switch r.Code {
 	case NotYetValid:
 		return r.ThisUpdate == nil || !r.ThisUpdate.After(now.Add(Skew))
 	case Expired:
-		return cat.Serves(r.CA, r.Line)
+		return floor != nil // some CRL of its line serves that it may replace
 	case BaseMissing:
-		return r.Base == nil || cat.HasBase(r.CA, r.Base)
+		return r.Base == nil || base != nil && base.Number.Int().Cmp(r.Base.Number.Int()) >= 0
 	}
 	return false
+}
+
+// known gathers what settled asks for: the state of all issuers, and the floors
+// of the lines that the last upload was of.
+func (p *Preprocessor) known(ctx context.Context, cat *catalog.Catalog, old *Report) (state string, floor, base *catalog.Floor, err error) {
+	if _, state, err = issuers(cat); err != nil || old == nil {
+		return state, nil, nil, err
+	}
+	if floor, err = p.floor(ctx, cat, old.Line); err == nil && old.Base != nil {
+		base, err = p.floor(ctx, cat, old.Base.Line)
+	}
+	return state, floor, base, err
+}
+
+// floor returns how far a line has come.
+func (p *Preprocessor) floor(ctx context.Context, cat *catalog.Catalog, line string) (*catalog.Floor, error) {
+	if line == "" {
+		return nil, nil
+	}
+	if err := p.attach(ctx, cat, cat.MissingFloor(line)); err != nil {
+		return nil, err
+	}
+	return cat.Floor(line), nil
 }
 
 // publishCRL verifies a candidate, writes its set and enters it in the catalog.
@@ -141,7 +162,10 @@ func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, sou
 			return false, err
 		}
 		record = v.Record(source, now)
-		r.CA, r.Line = v.CA.Name, v.Line
+		r.CA, r.Line, r.Base = v.CA.Name, v.Line, record.Base
+		if err := p.attach(ctx, cat, cat.MissingFor(r.CA, record)); err != nil {
+			return false, err
+		}
 		switch code, why := cat.Admit(v.CA.Name, record, now); code {
 		case catalog.Succeeds:
 		case catalog.Same:
@@ -150,7 +174,6 @@ func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, sou
 		case catalog.Expired:
 			return false, pending(Expired, "%s", why)
 		case catalog.BaseMissing:
-			r.Base = record.Base
 			return false, pending(BaseMissing, "%s", why)
 		default:
 			return false, refused(Code(code), "%s", why)
@@ -161,7 +184,10 @@ func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, sou
 			}
 			written = record.Set.Key
 		}
-		cat.Publish(v.CA.Name, record)
+		cat.Publish(r.CA, record)
+		if err := p.split(ctx, cat, r.CA); err != nil {
+			return false, err
+		}
 		r.accept(Accepted, fmt.Sprintf("CRL number %s of CA %s is in force, with %d entries, until %s", record.Number, v.CA.Name, record.Entries, stamp(record.NextUpdate)))
 		entered = true
 		return true, nil
@@ -230,19 +256,30 @@ func minimal(b []byte) []byte {
 	return b
 }
 
+// split spreads a CA's CRLs over more parts of the catalog, if they are many.
+func (p *Preprocessor) split(ctx context.Context, cat *catalog.Catalog, ca string) error {
+	if !cat.CAs[ca].Crowded() {
+		return nil
+	}
+	if err := p.attach(ctx, cat, cat.MissingCRLs(ca)); err != nil {
+		return err
+	}
+	cat.CAs[ca].Split()
+	return nil
+}
+
 // deleted reports that an upload is gone. What it brought goes on serving.
-func (p *Preprocessor) deleted(ctx context.Context, cat *catalog.Catalog, old *Report, key string, now time.Time) error {
+func (p *Preprocessor) deleted(ctx context.Context, floor *catalog.Floor, old *Report, key string, now time.Time) error {
 	if old == nil || old.Outcome == OutcomeDeleted {
 		return nil
 	}
-	r := &Report{Key: key, Kind: KindCRL, Outcome: OutcomeDeleted, Code: Deleted, At: now, Detail: "the upload is gone; no CRL of it is in force"}
-	for ca, crls := range cat.Find(key) {
-		l := crls[0]
-		this, next, entries := l.ThisUpdate, l.NextUpdate, l.Entries
-		r.CA, r.Number, r.ThisUpdate, r.NextUpdate, r.Entries, r.Line = ca, l.Number.String(), &this, &next, &entries, l.Line
-		r.Detail = fmt.Sprintf("the upload is gone; CRL number %s of CA %s goes on serving until its nextUpdate %s", l.Number, ca, stamp(l.NextUpdate))
+	r := *old
+	r.ETag, r.VersionID, r.Outcome, r.Code, r.At = "", "", OutcomeDeleted, Deleted, now
+	r.Detail = "the upload is gone; no CRL of it is in force"
+	if old.Outcome == OutcomeAccepted && floor != nil && floor.Content == old.Content && old.NextUpdate != nil {
+		r.Detail = fmt.Sprintf("the upload is gone; CRL number %s of CA %s goes on serving until its nextUpdate %s", old.Number, old.CA, stamp(*old.NextUpdate))
 	}
-	return p.reportCRL(ctx, r, now)
+	return p.reportCRL(ctx, &r, now)
 }
 
 // reportCRL logs, counts and writes what became of a CRL.
@@ -267,6 +304,10 @@ func (p *Preprocessor) reconcileCRLs(ctx context.Context, now time.Time) (entere
 	if err != nil {
 		return false, err
 	}
+	if err := p.attach(ctx, cat, cat.Missing()); err != nil {
+		return false, err
+	}
+	inForce := cat.InForce()
 	var errs []error
 	present := map[string]bool{}
 	for _, prefix := range p.config.CRLPrefixes {
@@ -278,7 +319,7 @@ func (p *Preprocessor) reconcileCRLs(ctx context.Context, now time.Time) (entere
 				continue
 			}
 			present[object.Key] = true
-			if cat.Has(object.Key, string(object.Version)) {
+			if slices.Contains(inForce[object.Key], string(object.Version)) {
 				continue // in force: nothing to read
 			}
 			in, err := p.syncCRL(ctx, object.Key, now)
@@ -287,12 +328,9 @@ func (p *Preprocessor) reconcileCRLs(ctx context.Context, now time.Time) (entere
 		}
 	}
 	// CRLs in force whose upload is gone: say so, once.
-	for _, ca := range cat.CAs {
-		for _, l := range ca.CRLs {
-			if present[l.Source.Key] {
-				continue
-			}
-			_, err := p.syncCRL(ctx, l.Source.Key, now)
+	for key := range inForce {
+		if !present[key] {
+			_, err := p.syncCRL(ctx, key, now)
 			errs = append(errs, err)
 		}
 	}

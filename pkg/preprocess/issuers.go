@@ -50,43 +50,96 @@ func (u *upload) missing() bool { return u.data == nil && u.tooBig == nil }
 // syncIssuer brings one CA of the catalog up to date with its two files, and
 // reports on both.
 func (p *Preprocessor) syncIssuer(ctx context.Context, name string, now time.Time) (changed bool, err error) {
-	pem, err := p.readUpload(ctx, p.config.IssuerPrefix+name+".pem")
-	if err != nil {
-		return false, err
-	}
-	settings, err := p.readUpload(ctx, p.config.IssuerPrefix+name+".json")
-	if err != nil {
-		return false, err
-	}
-	var certs, sets *Report
-	changed, err = p.change(ctx, now, func(c *catalog.Catalog) (bool, error) {
-		var a, b bool
-		certs, a = p.applyIssuer(c, name, pem, now)
-		sets, b = p.applySettings(c, name, settings, now)
-		return a || b, nil
-	})
-	if err != nil {
-		return false, fmt.Errorf("issuers/%s: %w", name, err)
+	var reports [2]*Report
+	var news [2]bool
+	for try := 0; ; try++ {
+		var uploads [2]upload
+		wrote, err := p.change(ctx, now, func(c *catalog.Catalog) (bool, error) {
+			// The uploads are read after the catalog, so that a preprocessor
+			// that was held up does not put back what another has replaced.
+			if err := p.readPair(ctx, name, &uploads); err != nil {
+				return false, err
+			}
+			if err := p.attach(ctx, c, c.MissingCRLs(name)); err != nil {
+				return false, err
+			}
+			var a, b bool
+			reports[0], a = p.applyIssuer(c, name, uploads[0], now)
+			reports[1], b = p.applySettings(c, name, uploads[1], now)
+			news[0], news[1] = news[0] || a, news[1] || b
+			return a || b, nil
+		})
+		if err != nil {
+			return changed, fmt.Errorf("%s%s: %w", p.config.IssuerPrefix, name, err)
+		}
+		changed = changed || wrote
+		same := !wrote
+		if wrote {
+			// An upload that came while the catalog was being written may have
+			// been looked at, and found in force, just before.
+			if same, err = p.stillThere(ctx, uploads[:]); err != nil {
+				return changed, fmt.Errorf("%s%s: %w", p.config.IssuerPrefix, name, err)
+			}
+		}
+		if same {
+			break
+		}
+		if try >= maxTries {
+			return changed, fmt.Errorf("%s%s: the uploads changed %d times while they were read", p.config.IssuerPrefix, name, try+1)
+		}
 	}
 	if changed {
 		p.metrics.IssuersChanged(name)
 	}
-	for _, r := range []*Report{certs, sets} {
-		if err := p.reportIssuer(ctx, r, changed); err != nil {
+	for i, r := range reports {
+		if err := p.reportIssuer(ctx, r, changed && news[i]); err != nil {
 			return changed, err
 		}
 	}
 	return changed, nil
 }
 
+// readPair reads a CA's two files.
+func (p *Preprocessor) readPair(ctx context.Context, name string, uploads *[2]upload) (err error) {
+	for i, suffix := range []string{".pem", ".json"} {
+		if uploads[i], err = p.readUpload(ctx, p.config.IssuerPrefix+name+suffix); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stillThere reports whether the uploads are what they were when they were read.
+func (p *Preprocessor) stillThere(ctx context.Context, uploads []upload) (bool, error) {
+	for _, u := range uploads {
+		_, _, err := p.uploads.ReadAll(ctx, u.source.Key, issuer.MaxFile, objectstore.GetOptions{IfNoneMatch: objectstore.Version(u.source.ETag)})
+		same := false
+		var large *objectstore.TooLargeError
+		switch {
+		case errors.Is(err, objectstore.ErrNotModified):
+			same = true
+		case errors.Is(err, objectstore.ErrNotFound):
+			same = u.missing()
+		case errors.As(err, &large):
+			same = u.tooBig != nil
+		case err != nil:
+			return false, err
+		}
+		if !same {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // reportIssuer logs and writes a report, if it says anything new.
 func (p *Preprocessor) reportIssuer(ctx context.Context, r *Report, changed bool) error {
-	if r == nil {
-		return nil
-	}
 	old, err := ReadReport(ctx, p.cache, r.Key)
 	if err != nil {
 		return err
+	}
+	if r.Outcome == OutcomeDeleted && !changed && (old == nil || old.Outcome == OutcomeDeleted) {
+		return nil // it was never there, or its going was reported
 	}
 	if old != nil && !changed {
 		then := *old
@@ -103,12 +156,9 @@ func (p *Preprocessor) reportIssuer(ctx context.Context, r *Report, changed bool
 func (p *Preprocessor) applyIssuer(c *catalog.Catalog, name string, u upload, now time.Time) (*Report, bool) {
 	r := &Report{Key: u.source.Key, ETag: u.source.ETag, VersionID: u.source.VersionID, Kind: KindIssuer, CA: name, At: now}
 	if u.missing() {
-		if !c.RemoveIssuer(name) {
-			return nil, false
-		}
 		r.Outcome, r.Code = OutcomeDeleted, Deleted
 		r.Detail = "the issuers file is gone: this CA is no longer trusted and its clients are denied (unknown_issuer). Upload the file again to undo this"
-		return r, true
+		return r, c.RemoveIssuer(name)
 	}
 	if u.tooBig != nil {
 		r.refuse(asRefusal(u.tooBig))
@@ -206,11 +256,8 @@ func (p *Preprocessor) applySettings(c *catalog.Catalog, name string, u upload, 
 	r := &Report{Key: u.source.Key, ETag: u.source.ETag, VersionID: u.source.VersionID, Kind: KindSettings, CA: name, At: now}
 	ca := c.CAs[name]
 	if u.missing() {
-		if ca == nil || ca.SettingsSource == nil {
-			return nil, false
-		}
 		r.Outcome, r.Code, r.Detail = OutcomeDeleted, Deleted, "the settings file is gone: every setting of this CA has its default again"
-		return r, c.SetSettings(name, issuer.Settings{}, nil)
+		return r, ca != nil && ca.SettingsSource != nil && c.SetSettings(name, issuer.Settings{}, nil)
 	}
 	if u.tooBig != nil {
 		r.refuse(asRefusal(u.tooBig))

@@ -183,8 +183,11 @@ func (p *Preprocessor) measure(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	if err := p.attach(ctx, c, c.Missing()); err != nil {
+		return err
+	}
 	for name, ca := range c.CAs {
-		for _, l := range ca.CRLs {
+		for l := range ca.Lists() {
 			p.metrics.CRLServes(name, l.Name, l.Entries, l.NextUpdate.Sub(now))
 		}
 	}

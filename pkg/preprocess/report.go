@@ -49,6 +49,7 @@ type Report struct {
 	NextUpdate *time.Time `json:"next_update,omitempty"`
 	Entries    *int       `json:"entries,omitempty"`
 	Line       string     `json:"line,omitempty"`
+	Content    string     `json:"content,omitempty"` // hash name and hash of tbsCertList
 	// Base is what a delta CRL waits for.
 	Base *catalog.Base `json:"base,omitempty"`
 	// Issuers is the state of all issuers at the time, so that a pending CRL

@@ -97,7 +97,11 @@ func Build(in Input) (*Result, Bucket, error) {
 		return nil, nil, err
 	}
 	cat.Stamp(in.At)
-	bucket[catalog.Key], err = cat.Encode()
+	data, parts, err := cat.Encode()
+	for key, part := range parts {
+		bucket[key] = part
+	}
+	bucket[catalog.Key] = data
 	return r, bucket, err
 }
 
@@ -236,6 +240,9 @@ func (c *candidate) enter(cas []*issuer.CA, cat *catalog.Catalog, sets Bucket, n
 			return false, err
 		}
 		cat.Publish(v.CA.Name, record)
+		if ca := cat.CAs[v.CA.Name]; ca.Crowded() {
+			ca.Split()
+		}
 		fallthrough
 	case catalog.Same:
 		c.result.Accepted, c.result.Code, c.result.Detail = true, "", ""
