@@ -1,7 +1,7 @@
 package issuer
 
 import (
-	"encoding/asn1"
+	"crypto/x509"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -180,9 +180,14 @@ func fold(s string) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
+// shortNames are the attribute types that have a short name in RFC 4514 §3 or in
+// common use, by the DER contents of their identifiers.
 var shortNames = map[string]string{
-	"2.5.4.3": "CN", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.9": "STREET",
-	"2.5.4.5": "serialNumber", "0.9.2342.19200300.100.1.25": "DC", "0.9.2342.19200300.100.1.1": "UID", "1.2.840.113549.1.9.1": "emailAddress",
+	"\x55\x04\x03": "CN", "\x55\x04\x05": "serialNumber", "\x55\x04\x06": "C", "\x55\x04\x07": "L", "\x55\x04\x08": "ST",
+	"\x55\x04\x09": "STREET", "\x55\x04\x0a": "O", "\x55\x04\x0b": "OU",
+	"\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x19": "DC",           // 0.9.2342.19200300.100.1.25
+	"\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x01": "UID",          // 0.9.2342.19200300.100.1.1
+	"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01":     "emailAddress", // 1.2.840.113549.1.9.1
 }
 
 // Display returns a Name (DER) as people write it, the most specific part
@@ -194,52 +199,77 @@ func Display(der []byte) string {
 	if !in.ReadASN1(&rdns, cbasn1.SEQUENCE) {
 		return fmt.Sprintf("%x", der)
 	}
-	var parts []string
+	sets := make([]cryptobyte.String, 0, 8)
 	for !rdns.Empty() {
 		var set cryptobyte.String
 		if !rdns.ReadASN1(&set, cbasn1.SET) {
 			return fmt.Sprintf("%x", der)
 		}
-		var attributes []string
-		for !set.Empty() {
-			var attribute, value cryptobyte.String
-			var id asn1.ObjectIdentifier
+		sets = append(sets, set)
+	}
+	out := make([]byte, 0, 2*len(der))
+	for i, set := range slices.Backward(sets) {
+		if i < len(sets)-1 {
+			out = append(out, ',')
+		}
+		for first := true; !set.Empty(); first = false {
+			var attribute, id, value cryptobyte.String
 			var tag cbasn1.Tag
-			if !set.ReadASN1(&attribute, cbasn1.SEQUENCE) || !attribute.ReadASN1ObjectIdentifier(&id) || !attribute.ReadAnyASN1(&value, &tag) {
+			if !set.ReadASN1(&attribute, cbasn1.SEQUENCE) || !attribute.ReadASN1(&id, cbasn1.OBJECT_IDENTIFIER) || !attribute.ReadAnyASN1(&value, &tag) {
 				return fmt.Sprintf("%x", der)
 			}
-			key := id.String()
-			if short, ok := shortNames[key]; ok {
-				key = short
+			if !first {
+				out = append(out, '+')
 			}
-			if text, ok := decodeString(byte(tag), value); ok {
-				attributes = append(attributes, key+"="+escape(text))
-			} else {
-				attributes = append(attributes, fmt.Sprintf("%s=#%x", key, []byte(value)))
-			}
+			out = append(appendType(out, id), '=')
+			out = appendValue(out, byte(tag), value)
 		}
-		parts = append(parts, strings.Join(attributes, "+"))
 	}
-	slices.Reverse(parts)
-	return strings.Join(parts, ",")
+	return string(out)
 }
 
-// escape follows RFC 4514 §2.4; what does not print is written as the octets of
-// its UTF-8 in hex.
-func escape(s string) string {
-	var b strings.Builder
-	for i, r := range s {
+// appendType appends an attribute type, by its short name where it has one.
+func appendType(out, id []byte) []byte {
+	if short, ok := shortNames[string(id)]; ok {
+		return append(out, short...)
+	}
+	var oid x509.OID
+	if oid.UnmarshalBinary(id) != nil {
+		return fmt.Appendf(out, "#%x", id)
+	}
+	return append(out, oid.String()...)
+}
+
+// appendValue appends an attribute value as RFC 4514 §2.4 has it. What does not
+// print is written as the octets of its UTF-8 in hex; octets that are no string
+// of their type, in hex all together.
+func appendValue(out []byte, tag byte, value []byte) []byte {
+	text := value
+	switch tag {
+	case tagUTF8String, tagPrintableString, tagNumericString, tagIA5String, tagVisibleString:
+		if !utf8.Valid(value) {
+			return fmt.Appendf(out, "#%x", value)
+		}
+	default:
+		s, ok := decodeString(tag, value)
+		if !ok {
+			return fmt.Appendf(out, "#%x", value)
+		}
+		text = []byte(s)
+	}
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRune(text[i:])
 		switch {
-		case strings.ContainsRune(`,+"\<>;=`, r), r == '#' && i == 0, r == ' ' && (i == 0 || i == len(s)-1):
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case !unicode.IsPrint(r) || r == utf8.RuneError:
-			for _, c := range []byte(string(r)) {
-				fmt.Fprintf(&b, `\%02X`, c)
+		case r == '#' && i == 0, r == ' ' && (i == 0 || i == len(text)-1), r < utf8.RuneSelf && strings.IndexByte(`,+"\<>;=`, byte(r)) >= 0:
+			out = append(out, '\\', byte(r))
+		case r == utf8.RuneError || !unicode.IsPrint(r):
+			for _, c := range text[i : i+n] {
+				out = fmt.Appendf(out, `\%02X`, c)
 			}
 		default:
-			b.WriteRune(r)
+			out = append(out, text[i:i+n]...)
 		}
+		i += n
 	}
-	return b.String()
+	return out
 }
