@@ -61,9 +61,13 @@ type DistributionPoint struct {
 	CRLIssuer    [][]byte // GeneralNames of an indirect CRL's issuer; nil: the certificate's issuer
 }
 
-// Fingerprint returns the SHA-256 of the DER that was parsed; zeros where
-// nothing was.
-func (c *Certificate) Fingerprint() [sha256.Size]byte { return c.fingerprint }
+// Fingerprint returns the SHA-256 of the certificate's DER.
+func (c *Certificate) Fingerprint() [sha256.Size]byte {
+	if c.fingerprint == [sha256.Size]byte{} { // not from Parse
+		return sha256.Sum256(c.DER)
+	}
+	return c.fingerprint
+}
 
 const (
 	pemBegin = "-----BEGIN CERTIFICATE-----"

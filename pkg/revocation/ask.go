@@ -23,9 +23,10 @@ func (c *Cache) Ask(ctx context.Context, cert *clientcert.Certificate, now time.
 	a.Age = c.clock().Sub(s.validated)
 	a.Stale = a.Age < 0 || a.Age > c.config.MaxUnvalidated
 
-	ca, keys, why := s.find(cert)
+	origin := s.origin(cert)
+	ca := origin.ca
 	if ca == nil {
-		a.Detail = why
+		a.Detail = origin.why
 		return a
 	}
 	a.CA, a.Settings = ca.name, ca.settings
@@ -34,9 +35,9 @@ func (c *Cache) Ask(ctx context.Context, cert *clientcert.Certificate, now time.
 		a.Detail = "its serial number is on the CA's deny list"
 		return a
 	}
-	c.askLists(ctx, s.snapshot, ca, cert, keys, now, nil, &a)
+	c.askLists(ctx, s.snapshot, ca, cert, origin.lists, now, nil, &a)
 	if a.Status != Revoked {
-		c.askChain(ctx, s.snapshot, ca, keys, now, &a)
+		c.askChain(ctx, s.snapshot, ca, origin.keys, now, &a)
 	}
 	return a
 }

@@ -158,7 +158,7 @@ func (c *Cache) certState(ctx context.Context, s *snapshot, cert *issuer.Certifi
 	}
 	parent := parents[0]
 	a := Answer{}
-	c.askLists(ctx, s, parent.ca, parsed, parent.keys, now, above, &a)
+	c.askLists(ctx, s, parent.ca, parsed, s.covering(parent.ca, parsed, parent.keys), now, above, &a)
 	if a.Status == Revoked {
 		return a
 	}

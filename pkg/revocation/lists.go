@@ -18,18 +18,15 @@ type tally struct {
 	ownCovered, ownCurrent crl.ReasonFlags // the same, of the certificate's own key
 }
 
-// askLists asks every CRL that covers a certificate of ca, issued by one of
-// keys. above are the keys whose own status is being asked about.
-func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *clientcert.Certificate, keys []issuer.KeyDigest, now time.Time, above []issuer.KeyDigest, a *Answer) {
-	lists := s.covering(ca, cert)
+// askLists asks every CRL that covers a certificate of ca. above are the keys whose own status is being asked about.
+func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *clientcert.Certificate, lists []covering, now time.Time, above []issuer.KeyDigest, a *Answer) {
 	if len(lists) == 0 && len(ca.lists) == 0 {
 		a.NoCRL, a.Detail = true, fmt.Sprintf("CA %s has no CRL yet", ca.name)
 		return
 	}
 	var t tally
 	for _, l := range lists {
-		ownKey := l.ca == ca && isOne(l.list.record.Key, keys)
-		if !ownKey && c.signerRevoked(ctx, s, l, now, above) {
+		if !l.ownKey && c.signerRevoked(ctx, s, l, now, above) {
 			// What it revokes still counts; but it vouches for nothing.
 			if c.askList(ctx, l, ca, cert, now, a); a.Status == Revoked {
 				return
@@ -37,7 +34,7 @@ func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *
 			continue
 		}
 		t.covered |= l.reasons
-		if ownKey {
+		if l.ownKey {
 			t.ownCovered |= l.reasons
 		}
 		current := c.askList(ctx, l, ca, cert, now, a)
@@ -46,7 +43,7 @@ func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *
 		}
 		if current {
 			t.current |= l.reasons
-			if ownKey {
+			if l.ownKey {
 				t.ownCurrent |= l.reasons
 			}
 		}
@@ -114,16 +111,16 @@ func (c *Cache) askList(ctx context.Context, l covering, ca *authority, cert *cl
 
 // found is what one CRL says of one serial number.
 type found struct {
-	record *catalog.CRL
-	hit    bool
-	entry  serialset.Entry
+	*form
+	hit   bool
+	entry serialset.Entry
 }
 
 // revoke notes a hit.
 func (a *Answer) revoke(f found) {
 	a.Status = Revoked
 	a.Hit = &Hit{Date: f.entry.RevocationDate(), Reason: crl.Reason(f.entry.Reason)}
-	a.CRL = asked(f.record)
+	a.CRL = f.told
 	a.Detail = fmt.Sprintf("listed in CRL number %s", f.record.Number)
 }
 
@@ -131,7 +128,7 @@ func (a *Answer) revoke(f found) {
 // answer what was asked, how old it is and what is missing.
 func (c *Cache) lookup(ctx context.Context, l *list, crlCA, ca *authority, serial []byte, now time.Time, a *Answer) (found, bool) {
 	l.asked.Store(true)
-	set, record, age, err := c.setFor(ctx, l, ca.issuer.Subject, crlCA.issuer.Subject, now)
+	set, form, age, err := c.setFor(ctx, l, ca.issuer.Subject, crlCA.issuer.Subject, now)
 	if err != nil {
 		a.Unavailable, a.Detail = err, err.Error()
 		return found{}, false
@@ -140,27 +137,27 @@ func (c *Cache) lookup(ctx context.Context, l *list, crlCA, ca *authority, seria
 		a.Age = age
 		a.Stale = a.Stale || age > c.config.MaxUnvalidated
 	}
-	if a.CRL == nil || record.ThisUpdate.After(a.CRL.ThisUpdate) {
-		a.CRL = asked(record)
+	if a.CRL == nil || form.told.ThisUpdate.After(a.CRL.ThisUpdate) {
+		a.CRL = form.told
 	}
-	f := found{record: record}
+	f := found{form: form}
 	if set != nil {
 		f.entry, f.hit = set.Lookup(serial)
 	}
 	return f, true
 }
 
-// setFor returns the set that answers for a list and the record it belongs to:
+// setFor returns the set that answers for a list and the form it belongs to:
 // its own or, as long as that is not there, its predecessor's. A nil set has no
 // entries. age is how long ago that was last known to be current; 0: as long
 // as the catalog.
-func (c *Cache) setFor(ctx context.Context, l *list, certIssuer, crlIssuer issuer.Name, now time.Time) (*serialset.Set, *catalog.CRL, time.Duration, error) {
+func (c *Cache) setFor(ctx context.Context, l *list, certIssuer, crlIssuer issuer.Name, now time.Time) (*serialset.Set, *form, time.Duration, error) {
 	ref := l.ref(certIssuer, crlIssuer)
 	if ref == nil {
-		return nil, l.record, 0, nil
+		return nil, &l.form, 0, nil
 	}
 	if set := c.sets.get(ref); set != nil {
-		return set, l.record, 0, nil
+		return set, &l.form, 0, nil
 	}
 	load := c.sets.load(ref)
 	for i := range l.priors {
@@ -171,7 +168,7 @@ func (c *Cache) setFor(ctx context.Context, l *list, certIssuer, crlIssuer issue
 			continue
 		}
 		if set := c.sets.loaded(old.digest); set != nil {
-			return set, p.record, age, nil
+			return set, &p.form, age, nil
 		}
 	}
 	wait := c.config.ColdWait
@@ -182,7 +179,7 @@ func (c *Cache) setFor(ctx context.Context, l *list, certIssuer, crlIssuer issue
 	defer t.Stop()
 	select {
 	case <-load.done:
-		return load.set, l.record, 0, load.err
+		return load.set, &l.form, 0, load.err
 	case <-t.C:
 	case <-ctx.Done():
 	}

@@ -16,25 +16,29 @@ type covering struct {
 	list    *list
 	ca      *authority // whose CRL it is
 	reasons crl.ReasonFlags
+	ownKey  bool // signed by the key that issued the certificate
 }
 
 // covering returns the complete CRLs that speak of a certificate of ca: those
 // of ca itself, and indirect ones of the CRL issuers that the certificate's
-// distribution points name.
-func (s *snapshot) covering(ca *authority, cert *clientcert.Certificate) []covering {
+// distribution points name. keys are those that may have issued it.
+func (s *snapshot) covering(ca *authority, cert *clientcert.Certificate, keys []issuer.KeyDigest) []covering {
 	var out []covering
 	own, indirect := pointsOf(cert, ca.issuer.Subject)
 	for _, l := range ca.lists {
 		if reasons := l.covers(cert, own); reasons != 0 {
-			out = append(out, covering{l, ca, reasons})
+			out = append(out, covering{l, ca, reasons, isOne(l.record.Key, keys)})
 		}
 	}
 	for _, p := range indirect {
 		for _, crlIssuer := range p.crlIssuers {
 			for _, other := range s.byName[crlIssuer] {
+				if other != ca && crlIssuer == ca.issuer.Subject {
+					continue // another CA of the same name, whose serial numbers are its own
+				}
 				for _, l := range other.indirect {
 					if reasons := l.covers(cert, []point{p.of(crlIssuer)}); reasons != 0 {
-						out = addCovering(out, covering{l, other, reasons})
+						out = addCovering(out, covering{l, other, reasons, other == ca && isOne(l.record.Key, keys)})
 					}
 				}
 			}

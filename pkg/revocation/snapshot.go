@@ -25,6 +25,8 @@ type snapshot struct {
 	cas    []*authority
 	byName map[issuer.Name][]*authority
 	byRaw  map[string]issuer.Name // subjects as they stand in CA certificates: the usual case
+
+	origins *origins
 }
 
 // authority is a CA.
@@ -53,6 +55,7 @@ type list struct {
 // form is a CRL and its sets.
 type form struct {
 	record *catalog.CRL
+	told   *Asked                  // what an answer says of it
 	own    *setRef                 // entries for the CRL issuer's certificates
 	others map[issuer.Name]*setRef // an indirect CRL's entries for other issuers'
 }
@@ -105,7 +108,7 @@ func (f *form) ref(certIssuer, crlIssuer issuer.Name) *setRef {
 
 // named returns the same form, holding no set.
 func (f *form) named() form {
-	out := form{record: f.record, own: f.own.named()}
+	out := form{record: f.record, told: f.told, own: f.own.named()}
 	for name, r := range f.others {
 		if out.others == nil {
 			out.others = make(map[issuer.Name]*setRef, len(f.others))
@@ -128,7 +131,7 @@ func (f *form) in(loaded loadedFunc) bool {
 // newSnapshot makes a catalog ready to be asked. old is what it replaces, if
 // anything.
 func newSnapshot(cat *catalog.Catalog, version objectstore.Version, digest [32]byte, old *inForce, loaded loadedFunc) (*snapshot, error) {
-	s := &snapshot{catalog: cat, version: version, digest: digest, byName: map[issuer.Name][]*authority{}, byRaw: map[string]issuer.Name{}}
+	s := &snapshot{catalog: cat, version: version, digest: digest, byName: map[issuer.Name][]*authority{}, byRaw: map[string]issuer.Name{}, origins: &origins{}}
 	var predecessors map[string]*list
 	var oldAt time.Time
 	if old != nil {
@@ -183,7 +186,7 @@ func newAuthority(name string, ca *catalog.CA) (*authority, error) {
 }
 
 func newList(record *catalog.CRL) (l *list, err error) {
-	l = &list{form: form{record: record}, reasons: crl.AllReasons}
+	l = &list{form: form{record: record, told: asked(record)}, reasons: crl.AllReasons}
 	if l.own, err = newRef(record.Name, &record.Set, record.Entries); err != nil {
 		return nil, err
 	}

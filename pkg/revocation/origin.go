@@ -1,0 +1,68 @@
+package revocation
+
+import (
+	"crypto/sha256"
+	"sync"
+
+	"github.com/crlgate/crlgate/pkg/clientcert"
+	"github.com/crlgate/crlgate/pkg/issuer"
+)
+
+// origin is where a certificate comes from, and which CRLs speak of it. It
+// follows from the certificate and one catalog alone, whatever the time.
+type origin struct {
+	ca    *authority // nil: not known, and why says the reason
+	keys  []issuer.KeyDigest
+	why   string
+	lists []covering
+}
+
+// maxOrigins is how many certificates one half of the memory holds.
+const maxOrigins = 1024
+
+// origins remembers the origins of the certificates that came last, so that a
+// signature is not verified, nor names compared, on each request. It belongs to
+// one snapshot and goes with it, since every part of an origin hangs on the
+// catalog. What is asked for again moves to the young half; when that is full it
+// becomes the old one, and what was old is forgotten.
+type origins struct {
+	mu         sync.Mutex
+	young, old map[[sha256.Size]byte]*origin
+}
+
+// origin says where a certificate comes from.
+func (s *snapshot) origin(cert *clientcert.Certificate) *origin {
+	fingerprint := cert.Fingerprint()
+	if o := s.origins.find(fingerprint); o != nil {
+		return o
+	}
+	o := &origin{}
+	if o.ca, o.keys, o.why = s.find(cert); o.ca != nil {
+		o.lists = s.covering(o.ca, cert, o.keys)
+	}
+	s.origins.mu.Lock()
+	defer s.origins.mu.Unlock()
+	s.origins.put(fingerprint, o)
+	return o
+}
+
+func (m *origins) find(fingerprint [sha256.Size]byte) *origin {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if o := m.young[fingerprint]; o != nil {
+		return o
+	}
+	o := m.old[fingerprint]
+	if o != nil {
+		m.put(fingerprint, o)
+	}
+	return o
+}
+
+// put notes an origin as young. The caller holds the lock.
+func (m *origins) put(fingerprint [sha256.Size]byte, o *origin) {
+	if m.young == nil || len(m.young) >= maxOrigins {
+		m.old, m.young = m.young, make(map[[sha256.Size]byte]*origin)
+	}
+	m.young[fingerprint] = o
+}
