@@ -46,6 +46,9 @@ type Catalog struct {
 	Floors map[string]*Floor `json:"floors,omitempty"`
 	// FloorParts holds the floors instead, once they are many.
 	FloorParts *Parts `json:"floor_parts,omitempty"`
+	// Waiting are upload keys of CRLs that wait for a CRL of the line named
+	// beside each: deltas for their base, expired ones for what they replace.
+	Waiting map[string]string `json:"waiting,omitempty"`
 }
 
 // Source names the object in the upload bucket that something was read from.

@@ -109,6 +109,36 @@ func (c *Catalog) place(ca string, l *CRL) {
 	}
 }
 
+// maxWaiting bounds what waits; the timer finds whatever is beyond.
+const maxWaiting = 1000
+
+// Wait notes that the CRL under an upload key waits for one of a line. It
+// reports whether that is news.
+func (c *Catalog) Wait(uploadKey, line string) bool {
+	if c.Waiting[uploadKey] == line || len(c.Waiting) >= maxWaiting {
+		return false
+	}
+	if c.Waiting == nil {
+		c.Waiting = map[string]string{}
+	}
+	c.Waiting[uploadKey] = line
+	return true
+}
+
+// Wake returns the upload keys that waited for a CRL of a line, in order, and
+// forgets that they did.
+func (c *Catalog) Wake(line string) []string {
+	var keys []string
+	for key, l := range c.Waiting {
+		if l == line {
+			keys = append(keys, key)
+			delete(c.Waiting, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
 // InForce returns, for every upload that a CRL in force was read from, the
 // ETags that were read. All parts must be attached.
 func (c *Catalog) InForce() map[string][]string {

@@ -58,7 +58,14 @@ func (p *Preprocessor) syncCRL(ctx context.Context, key string, now time.Time) (
 	} else if err != nil {
 		return false, fmt.Errorf("CRL %s: %w", key, err)
 	}
-	return entered, p.reportCRL(ctx, r, now)
+	errs := []error{p.reportCRL(ctx, r, now)}
+	for _, waiting := range r.woken {
+		if waiting != key {
+			_, err := p.syncCRL(ctx, waiting, now)
+			errs = append(errs, err)
+		}
+	}
+	return entered, errors.Join(errs...)
 }
 
 // readBody reads the upload, pinned to the version that the GET returned, and
@@ -150,8 +157,10 @@ func (p *Preprocessor) floor(ctx context.Context, cat *catalog.Catalog, line str
 func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, source catalog.Source, r *Report, now time.Time) (entered bool, err error) {
 	written := ""
 	var record *catalog.CRL
+	var waits error    // why the CRL is pending
+	var woken []string // upload keys that waited for this CRL
 	_, err = p.change(ctx, now, func(cat *catalog.Catalog) (bool, error) {
-		entered = false
+		entered, waits, woken = false, nil, nil
 		cas, state, err := issuers(cat)
 		if err != nil {
 			return false, err
@@ -172,9 +181,11 @@ func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, sou
 			r.accept(Unchanged, why)
 			return cat.MoveSource(v.CA.Name, record), nil
 		case catalog.Expired:
-			return false, pending(Expired, "%s", why)
+			waits = pending(Expired, "%s", why)
+			return cat.Wait(source.Key, record.Line), nil
 		case catalog.BaseMissing:
-			return false, pending(BaseMissing, "%s", why)
+			waits = pending(BaseMissing, "%s", why)
+			return cat.Wait(source.Key, record.Base.Line), nil
 		default:
 			return false, refused(Code(code), "%s", why)
 		}
@@ -185,6 +196,7 @@ func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, sou
 			written = record.Set.Key
 		}
 		cat.Publish(r.CA, record)
+		woken = cat.Wake(record.Line)
 		if err := p.split(ctx, cat, r.CA); err != nil {
 			return false, err
 		}
@@ -192,9 +204,13 @@ func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, sou
 		entered = true
 		return true, nil
 	})
+	if err == nil {
+		err = waits
+	}
 	if err != nil {
 		return false, err
 	}
+	r.woken = woken
 	if entered {
 		p.metrics.CRLAccepted(r.CA, record.Name, record.Entries, record.NextUpdate.Sub(now))
 		if p.config.CacheJSON {

@@ -138,20 +138,14 @@ func (p *Preprocessor) Changed(ctx context.Context, keys []string, now time.Time
 		issuersChanged = issuersChanged || changed
 		errs = append(errs, err)
 	}
-	entered := false
 	for _, key := range crls {
-		in, err := p.syncCRL(ctx, key, now)
-		entered = entered || in
+		_, err := p.syncCRL(ctx, key, now)
 		errs = append(errs, err)
 	}
-	switch {
-	case issuersChanged:
+	if issuersChanged {
 		// A CRL that waited for this issuer, or an issuers file that waited
 		// for a key to become free, can count now.
 		errs = append(errs, p.Reconcile(ctx, now))
-	case entered:
-		// So can a delta that waited for its base.
-		errs = append(errs, p.reconcileAllCRLs(ctx, now))
 	}
 	return errors.Join(errs...)
 }

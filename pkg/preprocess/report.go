@@ -56,6 +56,8 @@ type Report struct {
 	// is read again only when that has changed.
 	Issuers string `json:"issuers,omitempty"`
 
+	woken []string // upload keys that waited for this CRL, and can count now
+
 	// Of an issuers file.
 	Certificates []CertificateReport `json:"certificates,omitempty"`
 }

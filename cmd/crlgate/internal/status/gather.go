@@ -5,7 +5,6 @@ package status
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -96,13 +95,7 @@ type Report struct {
 // Gather reads the catalog and every report. A bucket without a catalog is no
 // error: nothing was accepted yet.
 func Gather(ctx context.Context, cache Cache, now time.Time) (*Status, error) {
-	c := catalog.New()
-	data, _, err := cache.ReadAll(ctx, catalog.Key, catalog.MaxSize, objectstore.GetOptions{})
-	if err == nil {
-		c, err = catalog.Parse(data)
-	} else if errors.Is(err, objectstore.ErrNotFound) {
-		err = nil
-	}
+	c, err := preprocess.LoadCatalog(ctx, cache)
 	if err != nil {
 		return nil, fmt.Errorf("reading the catalog: %w", err)
 	}
@@ -139,7 +132,7 @@ func readReports(ctx context.Context, cache Cache) (map[string]*preprocess.Repor
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			reports[key] = r
+			reports[r.Key] = r
 			return nil
 		})
 	}
@@ -150,7 +143,8 @@ func readReports(ctx context.Context, cache Cache) (map[string]*preprocess.Repor
 }
 
 // UploadKey is the upload key that a report is on; the reverse of
-// catalog.ReportKey.
+// catalog.ReportKey, but for very long keys, which that cuts: then it is
+// another key of the same report.
 func UploadKey(reportKey string) (string, bool) {
 	key, ok := strings.CutPrefix(reportKey, catalog.ReportPrefix)
 	if !ok {
@@ -184,7 +178,7 @@ func describe(name string, in *catalog.CA, reports map[string]*preprocess.Report
 		ca.Certificates = append(ca.Certificates, Certificate{cert.Fingerprint, cert.NotAfter, cert.Issues, cert.SignsCRLs})
 	}
 	ca.Relaxed, ca.Narrowed = relaxed(&in.Settings, now), narrowed(&in.Settings)
-	for _, l := range in.CRLs {
+	for l := range in.Lists() {
 		crl := CRL{
 			Key: l.Source.Key, Kind: l.Kind, Number: l.Number.String(), ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate,
 			Age: int64(now.Sub(l.ThisUpdate) / time.Second), Left: int64(l.NextUpdate.Sub(now) / time.Second),
