@@ -83,9 +83,9 @@ func (w *world) finish() {
 	if w.t.Failed() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		for _, l := range w.lines[max(0, len(w.lines)-60):] {
+		for _, l := range w.lines[max(0, len(w.lines)-30):] {
 			if !l.Platform && !strings.Contains(l.Text, `"_aws"`) {
-				w.t.Logf("%s[%d] %.600s", l.Function, l.PID, l.Text)
+				w.t.Logf("%s[%d] %.400s", l.Function, l.PID, l.Text)
 			}
 		}
 	}
