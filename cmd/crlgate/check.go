@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,8 +21,18 @@ let in. Certificates of all --issuer files are grouped by subject into CAs; CRLs
 are taken in the order that lets most of them be accepted. Every run starts from
 nothing. All files may be PEM or DER.
 
-Exit code 0: the certificate is let in (without one: all CRLs are accepted).
-1: it is not. 2: a file could not be read.`,
+With --json it prints one object:
+
+  crls        a list, in the order given, of {file, accepted, code, detail, ca,
+              number, entries}; code is empty where accepted
+  status      good, revoked or unknown
+  reason      why it is denied; empty where allowed
+  decision    allow or deny
+  ca, serial  the certificate's CA, and its serial number in hex
+
+Without CERT the last five are null.
+
+` + exitWords["check"],
 		Example: `  crlgate check --issuer ca.pem --crl ca.crl
   crlgate check --issuer ca.pem --crl ca.crl client.pem
   crlgate check --issuer old.pem --issuer new.pem --crl a.crl --at 2026-01-31T00:00:00Z --json client.pem`,
@@ -32,13 +41,9 @@ Exit code 0: the certificate is let in (without one: all CRLs are accepted).
 			if len(args) == 1 {
 				in.Cert = args[0]
 			}
-			in.At = time.Now().Round(0)
-			if at != "" {
-				t, err := time.Parse(time.RFC3339, at)
-				if err != nil {
-					return fmt.Errorf("--at %q is not a time such as 2026-01-31T00:00:00Z", at)
-				}
-				in.At = t
+			var err error
+			if in.At, err = moment(at); err != nil {
+				return err
 			}
 			r, err := check.Run(cmd.Context(), in)
 			if err != nil {
@@ -57,12 +62,12 @@ Exit code 0: the certificate is let in (without one: all CRLs are accepted).
 			}
 			return err
 		},
+		ValidArgsFunction: fileCompletion(certificateFiles...),
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&in.Issuers, "issuer", nil, "file with CA certificates (may be given more than once)")
-	f.StringArrayVar(&in.CRLs, "crl", nil, "file with a CRL (may be given more than once)")
+	issuerFlags(cmd, &in.Issuers, &in.AllowSHA1)
+	crlFlag(cmd, &in.CRLs)
 	f.StringVar(&at, "at", "", "the time for everything, RFC 3339 (default now)")
-	f.BoolVar(&in.AllowSHA1, "allow-sha1", false, "accept SHA-1 in signatures of CRLs and issuers")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	_ = cmd.MarkFlagRequired("issuer")
 	return cmd

@@ -21,8 +21,11 @@ func demoCommand() *cobra.Command {
 function binaries and mutual-TLS gateways. Issuers and CRLs are uploaded, clients
 send requests, one of them is revoked meanwhile, and a forged and an outdated CRL
 are tried. The table says what was expected and what happened; exit code 0 means
-that every row was as expected. Nothing is left behind.`,
-		Args: cobra.NoArgs,
+that every row was as expected. Nothing is left behind.
+
+` + exitWords["demo"],
+		Example: `  crlgate demo`,
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			binaries, s3, err := localParts(functions)
 			if err != nil {
@@ -43,7 +46,8 @@ that every row was as expected. Nothing is left behind.`,
 }
 
 func functionsFlag(cmd *cobra.Command, into *string) {
-	cmd.Flags().StringVar(into, "functions", os.Getenv("CRLGATE_FUNCTIONS"), "folder with preprocessor/bootstrap and authorizer/bootstrap for this machine (default: where \"make build\" puts them)")
+	cmd.Flags().StringVar(into, "functions", "", "`DIR` with preprocessor/bootstrap and authorizer/bootstrap for this machine (default $CRLGATE_FUNCTIONS, or where \"make build\" puts them)")
+	_ = cmd.MarkFlagDirname("functions")
 }
 
 // localParts finds the function binaries, and the command that starts the S3
@@ -52,6 +56,9 @@ func localParts(functions string) (binaries string, s3 []string, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", nil, err
+	}
+	if functions == "" {
+		functions = os.Getenv("CRLGATE_FUNCTIONS")
 	}
 	if functions == "" {
 		functions = filepath.Join(filepath.Dir(self), "..", "lambda", runtime.GOARCH)

@@ -24,7 +24,9 @@ func flattenCommand() *cobra.Command {
 		Short: "Verify one CRL and flatten it into one set",
 		Long: `Verify one CRL, as the preprocessor does, and flatten it into one set, the
 object that the authorizer searches (docs/cache-format.md). An expired CRL is
-flattened all the same, and said to be so. The set appears whole or not at all.`,
+flattened all the same, and said to be so. The set appears whole or not at all.
+
+` + exitWords["flatten"],
 		Example: `  crlgate flatten --issuer ca.pem --crl ca.crl -o ca.cache
   crlgate inspect ca.cache`,
 		Args: cobra.NoArgs,
@@ -50,10 +52,10 @@ flattened all the same, and said to be so. The set appears whole or not at all.`
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&issuers, "issuer", nil, "file with CA certificates (may be given more than once)")
-	f.StringVar(&in, "crl", "", "file with the CRL")
-	f.StringVarP(&out, "output", "o", "", "file to write the set to")
-	f.BoolVar(&allowSHA1, "allow-sha1", false, "accept SHA-1 in signatures of CRLs and issuers")
+	issuerFlags(cmd, &issuers, &allowSHA1)
+	f.StringVar(&in, "crl", "", "`FILE` with the CRL")
+	f.StringVarP(&out, "output", "o", "", "`FILE` to write the set to")
+	_ = cmd.MarkFlagFilename("crl", crlFiles...)
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	for _, name := range []string{"issuer", "crl", "output"} {
 		_ = cmd.MarkFlagRequired(name)

@@ -25,6 +25,10 @@ func inspectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect [--serials] SET|catalog.json",
 		Short: "Show what a cache object holds, and that it is whole",
+		Long: `Show what an object of the cache bucket holds: a set (docs/cache-format.md) or the
+catalog. A set is read to its end, and every hash in it is checked.
+
+` + exitWords["inspect"],
 		Example: `  crlgate inspect ca.cache
   crlgate inspect --serials ca.cache | head
   crlgate inspect --json catalog.json`,
@@ -45,6 +49,7 @@ func inspectCommand() *cobra.Command {
 			}
 			return out.Flush()
 		},
+		ValidArgsFunction: fileCompletion("cache", "json"),
 	}
 	cmd.Flags().BoolVar(&serials, "serials", false, "list every serial number, with revocation date and reason")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

@@ -14,13 +14,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Exit codes: the answer is yes, the answer is no, there is no answer.
-const (
-	exitYes    = 0
-	exitNo     = 1
-	exitCannot = 2
-)
-
 // errNo is returned by a command whose answer is no, after it has printed it.
 var errNo = errors.New("no")
 
@@ -29,6 +22,7 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
 	err := root().ExecuteContext(ctx)
 	switch {
 	case err == nil:
@@ -46,15 +40,26 @@ func root() *cobra.Command {
 		Short: "Deny revoked client certificates at Amazon API Gateway",
 		Long: `crlgate tells Amazon API Gateway whether the client certificate of a mutual-TLS
 connection has been revoked. This command checks CRLs and certificates from
-files, and runs the whole of crlgate on this machine.
+files, runs the whole of crlgate on this machine, and uploads to and looks after
+a deployment.
 
-Results go to standard output, words to standard error. Exit code 0 means yes,
-1 means no, 2 means that the command could not run.`,
+Results go to standard output, words to standard error; --json prints results for
+programs. Exit code 0 means yes, 1 means no, 2 means that the command could not
+run; "crlgate help exit-codes" says what that means of each command.`,
 		Example: `  crlgate demo
-  crlgate check --issuer ca.pem --crl ca.crl client.pem`,
+  crlgate check --issuer ca.pem --crl ca.crl client.pem
+  crlgate local ./pki --upstream http://127.0.0.1:8080`,
+		Version:       version(),
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	cmd.AddCommand(demoCommand(), checkCommand(), flattenCommand(), inspectCommand(), s3ServerCommand())
+	cmd.SetVersionTemplate("crlgate {{.Version}}\n")
+	cmd.AddCommand(
+		demoCommand(), localCommand(), checkCommand(), flattenCommand(), inspectCommand(), invokeCommand(), putCommand(), statusCommand(),
+		s3ServerCommand(), exitTopic(),
+	)
+	hintEverywhere(cmd)
 	return cmd
 }

@@ -81,6 +81,9 @@ type Config struct {
 	Log func(lambdaruntime.LogLine)
 	// AccessLog receives a record of each request; may be nil.
 	AccessLog func(gateway.Record)
+	// GatewayLog receives failed handshakes and other faults of connections;
+	// may be nil.
+	GatewayLog *slog.Logger
 	// S3Log receives what the S3 server prints; may be nil.
 	S3Log io.Writer
 }
@@ -151,6 +154,9 @@ func (c *Config) defaults() {
 	}
 	if c.Upstream == nil {
 		c.Upstream = gateway.Echo()
+	}
+	if c.GatewayLog == nil {
+		c.GatewayLog = slog.New(slog.DiscardHandler)
 	}
 }
 
@@ -284,7 +290,7 @@ func (s *Stack) gateway(form gateway.Form, server tls.Certificate) (*gateway.Gat
 			return r.Payload, r.FunctionError, err
 		}),
 		Upstream: s.config.Upstream, ServerCertificate: server, RequireClientCertificate: true, Truststore: nobody(),
-		AccessLog: s.config.AccessLog, ErrorLog: slog.New(slog.DiscardHandler),
+		AccessLog: s.config.AccessLog, ErrorLog: s.config.GatewayLog,
 	})
 }
 

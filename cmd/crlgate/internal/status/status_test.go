@@ -181,6 +181,10 @@ func TestUploadKeyReversesReportKey(t *testing.T) {
 			t.Errorf("%q becomes %q", key, got)
 		}
 	}
+	long := catalog.ReportKey(strings.Repeat("é", 600))
+	if got, ok := UploadKey(long); !ok || catalog.ReportKey(got) != long {
+		t.Errorf("a key that was cut leads to %q, another report", got)
+	}
 	if _, ok := UploadKey("sets/x.json"); ok {
 		t.Error("a set is taken for a report")
 	}

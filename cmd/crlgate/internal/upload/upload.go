@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/terminal"
-	"github.com/crlgate/crlgate/pkg/catalog"
 	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/preprocess"
 )
@@ -165,21 +165,14 @@ func (u *Uploader) final(ctx context.Context, s *sent, r *preprocess.Report) (bo
 
 // inForce reports whether the catalog has what a report calls accepted.
 func (u *Uploader) inForce(ctx context.Context, s *sent, r *preprocess.Report) (bool, error) {
-	data, _, err := u.Cache.ReadAll(ctx, catalog.Key, catalog.MaxSize, objectstore.GetOptions{})
-	if errors.Is(err, objectstore.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	c, err := catalog.Parse(data)
+	c, err := preprocess.LoadCatalog(ctx, u.Cache)
 	if err != nil {
 		return false, err
 	}
 	ca := c.CAs[r.CA]
 	switch {
 	case s.Kind == preprocess.KindCRL:
-		return c.Has(s.Key, r.ETag), nil
+		return slices.Contains(c.InForce()[s.Key], r.ETag), nil
 	case ca == nil:
 		return false, nil
 	case s.Kind == preprocess.KindIssuer:

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/status"
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/target"
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/terminal"
+)
+
+func statusCommand() *cobra.Command {
+	var of target.Options
+	var asJSON, watch bool
+	var every time.Duration
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show every CA and CRL: number, age, time left, entries, last report",
+		Long: `Show every CA and its CRLs in force: CRL number, age, time left until nextUpdate,
+entries, when it was published, which certificates it speaks of, and the last
+report on its key; the settings that relax or narrow what is let in; and every
+upload that is refused or pending, with the reason. ` + targetWords + `
+Only the cache bucket is read.
+
+` + exitWords["status"],
+		Example: `  crlgate status
+  crlgate status --watch
+  crlgate status --cache-bucket my-cache --profile prod --json | jq '.cas[].crls[] | {crl, left_seconds}'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			t, err := of.Open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if every <= 0 {
+				return fmt.Errorf("--interval %v is not a time to wait, such as 2s", every)
+			}
+			s, err := showStatus(cmd, t, asJSON, watch)
+			for watch && err == nil {
+				select {
+				case <-cmd.Context().Done():
+					watch = false
+				case <-time.After(every):
+					var next *status.Status
+					if next, err = showStatus(cmd, t, asJSON, true); err == nil {
+						s = next
+					} else if cmd.Context().Err() != nil {
+						watch, err = false, nil
+					}
+				}
+			}
+			if err == nil && !s.OK {
+				err = errNo
+			}
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&asJSON, "json", false, "print JSON; with --watch, one object a line")
+	f.BoolVarP(&watch, "watch", "w", false, "show it again and again, until Ctrl-C")
+	f.DurationVar(&every, "interval", 2*time.Second, "how often, with --watch")
+	targetFlags(cmd, &of)
+	return cmd
+}
+
+// showStatus prints the status once. On a terminal a watched one replaces the
+// one before it.
+func showStatus(cmd *cobra.Command, t *target.Target, asJSON, watch bool) (*status.Status, error) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
+	defer cancel()
+	s, err := status.Gather(ctx, t.Cache, time.Now().Round(0))
+	if err != nil {
+		return nil, err
+	}
+	out := cmd.OutOrStdout()
+	if asJSON {
+		return s, json.NewEncoder(out).Encode(s)
+	}
+	var page bytes.Buffer
+	switch {
+	case watch && terminal.Is(out):
+		page.WriteString("\x1b[H\x1b[2J")
+	case watch:
+		page.WriteString("\n")
+	}
+	if err := s.Print(&page, t.String(), terminal.Coloured(out)); err != nil {
+		return nil, err
+	}
+	_, err = page.WriteTo(out)
+	return s, err
+}
