@@ -23,7 +23,7 @@ func (c *Cache) Ask(ctx context.Context, cert *clientcert.Certificate, now time.
 	a.Age = c.clock().Sub(s.validated)
 	a.Stale = a.Age < 0 || a.Age > c.config.MaxUnvalidated
 
-	origin := s.origin(cert)
+	origin, err := c.originOf(ctx, s.snapshot, cert, now)
 	ca := origin.ca
 	if ca == nil {
 		a.Detail = origin.why
@@ -33,6 +33,10 @@ func (c *Cache) Ask(ctx context.Context, cert *clientcert.Certificate, now time.
 	if ca.settings.Denies(cert.Serial) {
 		a.Status, a.Hit = Revoked, &Hit{DenyList: true}
 		a.Detail = "its serial number is on the CA's deny list"
+		return a
+	}
+	if err != nil {
+		a.Unavailable, a.Detail = err, err.Error()
 		return a
 	}
 	c.askLists(ctx, s.snapshot, ca, cert, origin.lists, now, nil, &a)

@@ -158,7 +158,11 @@ func (c *Cache) certState(ctx context.Context, s *snapshot, cert *issuer.Certifi
 	}
 	parent := parents[0]
 	a := Answer{}
-	c.askLists(ctx, s, parent.ca, parsed, s.covering(parent.ca, parsed, parent.keys), now, above, &a)
+	lists, _, err := c.coveringFor(ctx, s, parent.ca, parsed, parent.keys, now)
+	if err != nil {
+		return Answer{ChainUnknown: true, Unavailable: err}
+	}
+	c.askLists(ctx, s, parent.ca, parsed, lists, now, above, &a)
 	if a.Status == Revoked {
 		return a
 	}

@@ -20,12 +20,15 @@ type tally struct {
 
 // askLists asks every CRL that covers a certificate of ca. above are the keys whose own status is being asked about.
 func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *clientcert.Certificate, lists []covering, now time.Time, above []issuer.KeyDigest, a *Answer) {
-	if len(lists) == 0 && len(ca.lists) == 0 {
+	if len(lists) == 0 && len(ca.lists) == 0 && ca.table == nil {
 		a.NoCRL, a.Detail = true, fmt.Sprintf("CA %s has no CRL yet", ca.name)
 		return
 	}
 	var t tally
 	for _, l := range lists {
+		if !l.at.IsZero() {
+			a.aged(now.Sub(l.at), c.config.MaxUnvalidated)
+		}
 		if !l.ownKey && c.signerRevoked(ctx, s, l, now, above) {
 			// What it revokes still counts; but it vouches for nothing.
 			if c.askList(ctx, l, ca, cert, now, a); a.Status == Revoked {
@@ -56,7 +59,7 @@ func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *
 	switch {
 	case t.covered != crl.AllReasons:
 		a.OutOfScope = true
-		a.Detail = fmt.Sprintf("none of the %d CRLs of CA %s covers this certificate for all reasons", len(ca.lists), ca.name)
+		a.Detail = fmt.Sprintf("no CRL of CA %s covers this certificate for all reasons", ca.name)
 	case a.Unavailable != nil:
 	case t.current == crl.AllReasons:
 		a.Status, a.Expired, a.Detail = Good, false, ""
@@ -109,6 +112,12 @@ func (c *Cache) askList(ctx context.Context, l covering, ca *authority, cert *cl
 	return why == ""
 }
 
+// aged notes that what was asked is so old.
+func (a *Answer) aged(age, most time.Duration) {
+	a.Age = max(a.Age, age)
+	a.Stale = a.Stale || age < 0 || age > most
+}
+
 // found is what one CRL says of one serial number.
 type found struct {
 	*form
@@ -133,10 +142,7 @@ func (c *Cache) lookup(ctx context.Context, l *list, crlCA, ca *authority, seria
 		a.Unavailable, a.Detail = err, err.Error()
 		return found{}, false
 	}
-	if age > a.Age {
-		a.Age = age
-		a.Stale = a.Stale || age > c.config.MaxUnvalidated
-	}
+	a.aged(age, c.config.MaxUnvalidated)
 	if a.CRL == nil || form.told.ThisUpdate.After(a.CRL.ThisUpdate) {
 		a.CRL = form.told
 	}

@@ -1,8 +1,10 @@
 package revocation
 
 import (
+	"context"
 	"crypto/sha256"
 	"sync"
+	"time"
 
 	"github.com/crlgate/crlgate/pkg/clientcert"
 	"github.com/crlgate/crlgate/pkg/issuer"
@@ -30,20 +32,26 @@ type origins struct {
 	young, old map[[sha256.Size]byte]*origin
 }
 
-// origin says where a certificate comes from.
-func (s *snapshot) origin(cert *clientcert.Certificate) *origin {
+// originOf says where a certificate comes from, and which CRLs speak of it. The
+// error tells of a part of the catalog that is needed and not there.
+func (c *Cache) originOf(ctx context.Context, s *snapshot, cert *clientcert.Certificate, now time.Time) (*origin, error) {
 	fingerprint := cert.Fingerprint()
 	if o := s.origins.find(fingerprint); o != nil {
-		return o
+		return o, nil
 	}
-	o := &origin{}
+	o, current := &origin{}, true
 	if o.ca, o.keys, o.why = s.find(cert); o.ca != nil {
-		o.lists = s.covering(o.ca, cert, o.keys)
+		var err error
+		if o.lists, current, err = c.coveringFor(ctx, s, o.ca, cert, o.keys, now); err != nil {
+			return o, err
+		}
 	}
-	s.origins.mu.Lock()
-	defer s.origins.mu.Unlock()
-	s.origins.put(fingerprint, o)
-	return o
+	if current {
+		s.origins.mu.Lock()
+		defer s.origins.mu.Unlock()
+		s.origins.put(fingerprint, o)
+	}
+	return o, nil
 }
 
 func (m *origins) find(fingerprint [sha256.Size]byte) *origin {

@@ -281,6 +281,7 @@ func (c *Cache) trim() {
 func (c *Cache) warm(ctx context.Context, next *snapshot) {
 	ctx, cancel := context.WithTimeout(ctx, warmLoad)
 	defer cancel()
+	c.refill(ctx, next)
 	var loads []*load
 	for _, ref := range next.wanted() {
 		loads = append(loads, c.sets.load(ref))
@@ -293,11 +294,8 @@ func (c *Cache) warm(ctx context.Context, next *snapshot) {
 		}
 	}
 	for _, a := range next.cas {
-		for _, l := range a.lists {
-			if l.asked.Load() {
-				c.keyStates(ctx, next, a, c.clock())
-				break
-			}
+		if used(a.all()) {
+			c.keyStates(ctx, next, a, c.clock())
 		}
 	}
 }

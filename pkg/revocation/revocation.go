@@ -156,7 +156,8 @@ type Cache struct {
 	failedAt time.Time
 	installs sync.Mutex // one snapshot is installed at a time
 
-	sets setStore
+	sets  setStore
+	parts partStore
 }
 
 // inForce is the snapshot that answers, and when it was last known to be what

@@ -1,6 +1,8 @@
 package revocation
 
 import (
+	"time"
+
 	"github.com/crlgate/crlgate/internal/der"
 	"github.com/crlgate/crlgate/pkg/catalog"
 	"github.com/crlgate/crlgate/pkg/clientcert"
@@ -16,7 +18,8 @@ type covering struct {
 	list    *list
 	ca      *authority // whose CRL it is
 	reasons crl.ReasonFlags
-	ownKey  bool // signed by the key that issued the certificate
+	ownKey  bool      // signed by the key that issued the certificate
+	at      time.Time // when it was last known to be current; zero: as long as the catalog
 }
 
 // covering returns the complete CRLs that speak of a certificate of ca: those
@@ -25,9 +28,9 @@ type covering struct {
 func (s *snapshot) covering(ca *authority, cert *clientcert.Certificate, keys []issuer.KeyDigest) []covering {
 	var out []covering
 	own, indirect := pointsOf(cert, ca.issuer.Subject)
-	for _, l := range ca.lists {
+	for l, at := range ca.at(own) {
 		if reasons := l.covers(cert, own); reasons != 0 {
-			out = append(out, covering{l, ca, reasons, isOne(l.record.Key, keys)})
+			out = addCovering(out, covering{l, ca, reasons, isOne(l.record.Key, keys), at})
 		}
 	}
 	for _, p := range indirect {
@@ -36,9 +39,13 @@ func (s *snapshot) covering(ca *authority, cert *clientcert.Certificate, keys []
 				if other != ca && crlIssuer == ca.issuer.Subject {
 					continue // another CA of the same name, whose serial numbers are its own
 				}
-				for _, l := range other.indirect {
-					if reasons := l.covers(cert, []point{p.of(crlIssuer)}); reasons != 0 {
-						out = addCovering(out, covering{l, other, reasons, other == ca && isOne(l.record.Key, keys)})
+				here := []point{p.of(crlIssuer)}
+				for l, at := range other.at(here) {
+					if !l.record.Scope.Indirect {
+						continue
+					}
+					if reasons := l.covers(cert, here); reasons != 0 {
+						out = addCovering(out, covering{l, other, reasons, other == ca && isOne(l.record.Key, keys), at})
 					}
 				}
 			}
@@ -50,7 +57,7 @@ func (s *snapshot) covering(ca *authority, cert *clientcert.Certificate, keys []
 // addCovering adds a CRL, or the reasons of one that is there already.
 func addCovering(out []covering, c covering) []covering {
 	for i := range out {
-		if out[i].list == c.list {
+		if out[i].list.record.Line == c.list.record.Line && out[i].ca == c.ca {
 			out[i].reasons |= c.reasons
 			return out
 		}

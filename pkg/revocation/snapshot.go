@@ -34,9 +34,13 @@ type authority struct {
 	name     string
 	issuer   *issuer.CA
 	settings issuer.Settings
-	lists    []*list // complete CRLs
-	indirect []*list // those of them that are indirect
+	lists    []*list // complete CRLs that stand in the catalog itself
 	keys     keyStates
+
+	// table and slots hold those of the CA's CRLs that the catalog keeps in
+	// parts; nil: it keeps all of them itself.
+	table *catalog.Parts
+	slots []*slot
 }
 
 // list is one CRL of a CA.
@@ -134,15 +138,20 @@ func newSnapshot(cat *catalog.Catalog, version objectstore.Version, digest [32]b
 	s := &snapshot{catalog: cat, version: version, digest: digest, byName: map[issuer.Name][]*authority{}, byRaw: map[string]issuer.Name{}, origins: &origins{}}
 	var predecessors map[string]*list
 	var oldAt time.Time
+	oldCAs := map[string]*authority{}
 	if old != nil {
 		predecessors, oldAt = old.lines(), old.validated
+		for _, a := range old.cas {
+			oldCAs[a.name] = a
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(cat.CAs)) {
 		a, err := newAuthority(name, cat.CAs[name])
 		if err != nil {
 			return nil, fmt.Errorf("CA %s: %w", name, err)
 		}
-		for _, l := range a.all() {
+		a.slots = newSlots(a.table, oldCAs[name], oldAt)
+		for _, l := range withDeltas(a.lists) {
 			l.follow(predecessors[name+"\x00"+l.record.Line], oldAt, loaded)
 		}
 		s.cas = append(s.cas, a)
@@ -159,10 +168,17 @@ func newAuthority(name string, ca *catalog.CA) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &authority{name: name, issuer: parsed, settings: ca.Settings}
+	a := &authority{name: name, issuer: parsed, settings: ca.Settings, table: ca.Parts}
+	a.lists, err = newLists(ca.CRLs)
+	return a, err
+}
+
+// newLists makes the complete CRLs among records ready to be asked, each with
+// the deltas to it.
+func newLists(records []*catalog.CRL) ([]*list, error) {
 	byLine := map[string]*list{}
-	var deltas []*list
-	for _, record := range ca.CRLs {
+	var lists, deltas []*list
+	for _, record := range records {
 		l, err := newList(record)
 		if err != nil {
 			return nil, err
@@ -172,17 +188,14 @@ func newAuthority(name string, ca *catalog.CA) (*authority, error) {
 			continue
 		}
 		byLine[record.Line] = l
-		a.lists = append(a.lists, l)
-		if record.Scope.Indirect {
-			a.indirect = append(a.indirect, l)
-		}
+		lists = append(lists, l)
 	}
 	for _, d := range deltas {
 		if base := byLine[d.record.Base.Line]; base != nil {
 			base.deltas = append(base.deltas, d)
 		}
 	}
-	return a, nil
+	return lists, nil
 }
 
 func newList(record *catalog.CRL) (l *list, err error) {
@@ -244,11 +257,13 @@ func (s *snapshot) all() iter.Seq2[*authority, *list] {
 	}
 }
 
-// all returns the CA's lists, deltas among them.
+// all returns the CA's lists that are at hand, deltas among them.
 func (a *authority) all() []*list {
-	var out []*list
-	for _, l := range a.lists {
-		out = append(append(out, l), l.deltas...)
+	out := withDeltas(a.lists)
+	for _, s := range a.slots {
+		if f := s.filled.Load(); f != nil {
+			out = append(out, withDeltas(f.lists)...)
+		}
 	}
 	return out
 }
