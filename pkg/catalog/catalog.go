@@ -7,6 +7,8 @@
 package catalog
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -234,10 +236,13 @@ func (c *Catalog) check() error {
 		if ca == nil || len(ca.Certificates) == 0 {
 			return fmt.Errorf("CA %q has no certificate", name)
 		}
-		for _, l := range ca.CRLs {
-			if err := l.check(); err != nil {
-				return fmt.Errorf("CA %q: %w", name, err)
+		for _, cert := range ca.Certificates {
+			if sum := sha256.Sum256(cert.DER); hex.EncodeToString(sum[:]) != cert.Fingerprint {
+				return fmt.Errorf("CA %q has a certificate that is not the one of its fingerprint %q", name, cert.Fingerprint)
 			}
+		}
+		if err := checkCRLs(ca.CRLs); err != nil {
+			return fmt.Errorf("CA %q: %w", name, err)
 		}
 		if err := ca.Parts.check(); err != nil {
 			return fmt.Errorf("CA %q: %w", name, err)
@@ -254,13 +259,31 @@ func (c *Catalog) check() error {
 	return nil
 }
 
+// checkCRLs refuses CRLs of one list that the writer would not write.
+func checkCRLs(list []*CRL) error {
+	lines := map[string]bool{}
+	for _, l := range list {
+		if err := l.check(); err != nil {
+			return err
+		}
+		if lines[l.Line] {
+			return fmt.Errorf("CRL %s is the second of line %s", l.Name, l.Line)
+		}
+		lines[l.Line] = true
+	}
+	return nil
+}
+
 // check refuses a CRL that the writer would not write.
 func (l *CRL) check() error {
 	if l == nil || l.Number == nil || l.Kind != Complete && l.Kind != Delta {
 		return errors.New("a CRL without number or kind")
 	}
-	if l.Kind == Delta && (l.Base == nil || l.Base.Number == nil) {
-		return fmt.Errorf("CRL %s is a delta without a base", l.Name)
+	if l.Line == "" {
+		return fmt.Errorf("CRL %s is of no line", l.Name)
+	}
+	if (l.Kind == Delta) != (l.Base != nil) || l.Base != nil && l.Base.Number == nil {
+		return fmt.Errorf("CRL %s is a delta without a base, or has a base and is none", l.Name)
 	}
 	for _, set := range l.AllSets() {
 		if err := set.check(); err != nil {

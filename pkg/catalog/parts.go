@@ -60,9 +60,12 @@ func ParsePart(data []byte, digest string) (*Part, error) {
 	if p.Format != Format {
 		return nil, fmt.Errorf("%s: %w: %d", PartKey(digest), ErrFormat, p.Format)
 	}
-	for _, l := range p.CRLs {
-		if err := l.check(); err != nil {
-			return nil, fmt.Errorf("%s: %w", PartKey(digest), err)
+	if err := checkCRLs(p.CRLs); err != nil {
+		return nil, fmt.Errorf("%s: %w", PartKey(digest), err)
+	}
+	for line, f := range p.Floors {
+		if f == nil || f.Number == nil {
+			return nil, fmt.Errorf("%s: line %s has a floor without a number", PartKey(digest), line)
 		}
 	}
 	return &p, nil

@@ -74,6 +74,12 @@ func (f *Floor) refuses(l *CRL) (Code, string) {
 	return "", ""
 }
 
+// Serving returns the CRL of a line that is in force; nil: none is. The parts
+// that [Catalog.MissingFor] names must be attached.
+func (c *Catalog) Serving(ca string, scope *Scope, line string) *CRL {
+	return c.serving(ca, scope, line)
+}
+
 // serving returns the CRL of a line that is in force, or nil.
 func (c *Catalog) serving(ca string, scope *Scope, line string) *CRL {
 	entry := c.CAs[ca]

@@ -176,20 +176,19 @@ func (c *Candidate) signedBy(cas []*issuer.CA) (*issuer.CA, *issuer.Certificate,
 		if ca.Subject != c.Issuer {
 			continue
 		}
-		named = ca.Name
 		signer, err := ca.Signer(c.List)
 		switch {
 		case err == nil:
 			return ca, signer, nil
 		case errors.Is(err, issuer.ErrSignatureInvalid), errors.Is(err, issuer.ErrSignerNotAuthorized), worst == nil:
-			worst = err
+			worst, named = err, ca.Name
 		}
 	}
 	switch {
 	case worst == nil:
 		return nil, nil, pending(IssuerUnknown, "no CA is known whose name is %s; upload its certificate as issuers/<name>.pem, and this CRL will count", subject)
 	case errors.Is(worst, issuer.ErrSignerUnknown):
-		return nil, nil, pending(SignerUnknown, "it bears the name of CA %s and is signed by a key that none of that CA's certificates has (key identifier %x); if the key is the CA's, add its certificate to issuers/%s.pem. If it is not, this CRL is forged", named, c.List.AuthorityKeyID, named)
+		return nil, nil, pending(SignerUnknown, "it bears the name of CA %s and is signed by a key that none of that CA's certificates has (%s); if the key is the CA's, add its certificate to issuers/%s.pem. If it is not, this CRL is forged", named, keyIdentifier(c.List), named)
 	case errors.Is(worst, issuer.ErrSignatureInvalid):
 		return nil, nil, refused(SignatureInvalid, "its signature does not verify under the key of CA %s that it names: it was forged, or damaged on its way", named)
 	case errors.Is(worst, issuer.ErrSignerNotAuthorized):
@@ -199,6 +198,13 @@ func (c *Candidate) signedBy(cas []*issuer.CA) (*issuer.CA, *issuer.Certificate,
 		return nil, nil, r
 	}
 	return nil, nil, worst
+}
+
+func keyIdentifier(l *crl.List) string {
+	if len(l.AuthorityKeyID) == 0 {
+		return "it names no key identifier"
+	}
+	return fmt.Sprintf("key identifier %x", l.AuthorityKeyID)
 }
 
 func (c *Candidate) kind() string {

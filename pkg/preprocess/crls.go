@@ -1,9 +1,7 @@
 package preprocess
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,7 +9,6 @@ import (
 
 	"github.com/crlgate/crlgate/pkg/catalog"
 	"github.com/crlgate/crlgate/pkg/crl"
-	"github.com/crlgate/crlgate/pkg/issuer"
 	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/serialset"
 )
@@ -29,11 +26,11 @@ func (p *Preprocessor) syncCRL(ctx context.Context, key string, now time.Time) (
 		return false, err
 	}
 	opts := objectstore.GetOptions{}
-	state, floor, base, err := p.known(ctx, cat, old)
+	known, err := p.standing(ctx, cat, old)
 	if err != nil {
 		return false, err
 	}
-	if etag := settled(old, state, floor, base, now); etag != "" {
+	if etag := known.settled(old, p.config.rules(), now); etag != "" {
 		opts.IfNoneMatch = objectstore.Version(etag)
 	}
 	body, err := p.uploads.Get(ctx, key, opts)
@@ -41,13 +38,13 @@ func (p *Preprocessor) syncCRL(ctx context.Context, key string, now time.Time) (
 	case errors.Is(err, objectstore.ErrNotModified):
 		return false, nil // an event came twice, or late
 	case errors.Is(err, objectstore.ErrNotFound):
-		return false, p.deleted(ctx, floor, old, key, now)
+		return false, p.deleted(ctx, known.serving, old, key, now)
 	case err != nil:
 		return false, err
 	}
 	source := catalog.Source{Key: key, ETag: string(body.Object.Version), VersionID: body.Object.VersionID}
 	p.log.Info("reading CRL", "crl", key, "etag", source.ETag, "bytes", body.Object.Size)
-	r := &Report{Key: key, ETag: source.ETag, VersionID: source.VersionID, Kind: KindCRL, At: now}
+	r := &Report{Key: key, ETag: source.ETag, VersionID: source.VersionID, Kind: KindCRL, At: now, Rules: p.config.rules()}
 	candidate, err := p.readBody(body)
 	if err == nil {
 		r.describe(candidate.List, candidate.Entries())
@@ -90,77 +87,84 @@ func (r *Report) describe(l *crl.List, entries int) {
 	}
 }
 
+// standing is what the catalog says of the CRL that a report is about.
+type standing struct {
+	state   string         // of all issuers
+	floor   *catalog.Floor // of its line; nil: no CRL of it was ever accepted
+	serving *catalog.CRL   // the CRL of its line that is in force; nil: none
+	base    *catalog.CRL   // the same of the line that a delta CRL builds on
+}
+
+// standing looks up what settled and deleted ask for.
+func (p *Preprocessor) standing(ctx context.Context, cat *catalog.Catalog, old *Report) (s standing, err error) {
+	if _, s.state, err = issuers(cat); err != nil || old == nil || old.Line == "" {
+		return s, err
+	}
+	scope := catalog.Scope{}
+	if old.Scope != nil {
+		scope = *old.Scope
+	}
+	if err := p.attach(ctx, cat, cat.MissingFor(old.CA, &catalog.CRL{Line: old.Line, Scope: scope})); err != nil {
+		return s, err
+	}
+	s.floor, s.serving = cat.Floor(old.Line), cat.Serving(old.CA, &scope, old.Line)
+	if old.Base != nil {
+		s.base = cat.Serving(old.CA, &scope, old.Base.Line)
+	}
+	return s, nil
+}
+
 // settled returns the ETag of the upload that needs no second look; "" where
-// any upload does. state is that of all issuers, floor that of the line that
-// the last upload was of.
-func settled(old *Report, state string, floor, base *catalog.Floor, now time.Time) string {
+// any upload does.
+func (s *standing) settled(old *Report, rules string, now time.Time) string {
 	if old == nil || old.Kind != KindCRL {
 		return ""
 	}
 	switch old.Outcome {
-	case OutcomeRefused:
-		return old.ETag
-	case OutcomePending:
-		if !old.curable(state, floor, base, now) {
+	case OutcomeRefused, OutcomePending:
+		if old.Rules == rules && !s.curable(old, now) {
 			return old.ETag
 		}
 	case OutcomeAccepted:
-		// In force, or succeeded by another, unless its CA went away and came
-		// back meanwhile: then it may count again.
-		if floor != nil && (floor.Content != old.Content || old.Issuers == state) {
+		// In force, or succeeded by another. Where neither holds, its CA went
+		// away and may have come back: then it may count again.
+		if s.serving != nil || s.floor != nil && s.floor.Content != old.Content {
 			return old.ETag
 		}
 	}
 	return ""
 }
 
-// curable reports whether what a pending CRL waits for may have come.
-func (r *Report) curable(state string, floor, base *catalog.Floor, now time.Time) bool {
-	if state != r.Issuers {
+// curable reports whether what would make the CRL count may have come.
+func (s *standing) curable(old *Report, now time.Time) bool {
+	if old.Issuers != "" && old.Issuers != s.state { // "": refused before issuers mattered
 		return true
 	}
-	switch r.Code {
+	switch old.Code {
 	case NotYetValid:
-		return r.ThisUpdate == nil || !r.ThisUpdate.After(now.Add(Skew))
+		return old.ThisUpdate == nil || !old.ThisUpdate.After(now.Add(Skew))
 	case Expired:
-		return floor != nil // some CRL of its line serves that it may replace
+		return s.serving != nil // there is one that it may replace
 	case BaseMissing:
-		return r.Base == nil || base != nil && base.Number.Int().Cmp(r.Base.Number.Int()) >= 0
+		return old.Base == nil || s.base != nil && s.base.Number.Int().Cmp(old.Base.Number.Int()) >= 0
 	}
 	return false
 }
 
-// known gathers what settled asks for: the state of all issuers, and the floors
-// of the lines that the last upload was of.
-func (p *Preprocessor) known(ctx context.Context, cat *catalog.Catalog, old *Report) (state string, floor, base *catalog.Floor, err error) {
-	if _, state, err = issuers(cat); err != nil || old == nil {
-		return state, nil, nil, err
-	}
-	if floor, err = p.floor(ctx, cat, old.Line); err == nil && old.Base != nil {
-		base, err = p.floor(ctx, cat, old.Base.Line)
-	}
-	return state, floor, base, err
-}
-
-// floor returns how far a line has come.
-func (p *Preprocessor) floor(ctx context.Context, cat *catalog.Catalog, line string) (*catalog.Floor, error) {
-	if line == "" {
-		return nil, nil
-	}
-	if err := p.attach(ctx, cat, cat.MissingFloor(line)); err != nil {
-		return nil, err
-	}
-	return cat.Floor(line), nil
-}
-
 // publishCRL verifies a candidate, writes its set and enters it in the catalog.
 func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, source catalog.Source, r *Report, now time.Time) (entered bool, err error) {
-	written := ""
+	written, asJSON := "", jsonVersion{}
+	if p.config.CacheJSON {
+		if asJSON, err = p.findJSON(ctx, source.Key); err != nil {
+			return false, err
+		}
+	}
 	var record *catalog.CRL
 	var waits error    // why the CRL is pending
 	var woken []string // upload keys that waited for this CRL
+	here := false      // in force, from this upload
 	_, err = p.change(ctx, now, func(cat *catalog.Catalog) (bool, error) {
-		entered, waits, woken = false, nil, nil
+		entered, here, waits, woken = false, false, nil, nil
 		cas, state, err := issuers(cat)
 		if err != nil {
 			return false, err
@@ -171,7 +175,7 @@ func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, sou
 			return false, err
 		}
 		record = v.Record(source, now)
-		r.CA, r.Line, r.Base = v.CA.Name, v.Line, record.Base
+		r.CA, r.Line, r.Base, r.Scope = v.CA.Name, v.Line, record.Base, &record.Scope
 		if err := p.attach(ctx, cat, cat.MissingFor(r.CA, record)); err != nil {
 			return false, err
 		}
@@ -179,6 +183,7 @@ func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, sou
 		case catalog.Succeeds:
 		case catalog.Same:
 			r.accept(Unchanged, why)
+			here = inForce(cat, r.CA, record)
 			return cat.MoveSource(v.CA.Name, record), nil
 		case catalog.Expired:
 			waits = pending(Expired, "%s", why)
@@ -201,7 +206,7 @@ func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, sou
 			return false, err
 		}
 		r.accept(Accepted, fmt.Sprintf("CRL number %s of CA %s is in force, with %d entries, until %s", record.Number, v.CA.Name, record.Entries, stamp(record.NextUpdate)))
-		entered = true
+		entered, here = true, true
 		return true, nil
 	})
 	if err == nil {
@@ -213,9 +218,11 @@ func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, sou
 	r.woken = woken
 	if entered {
 		p.metrics.CRLAccepted(r.CA, record.Name, record.Entries, record.NextUpdate.Sub(now))
-		if p.config.CacheJSON {
-			return true, p.putJSON(ctx, candidate, record)
-		}
+	}
+	if p.config.CacheJSON && here {
+		// Also where the CRL was in force already: a try before may have
+		// failed in between.
+		return entered, p.putJSON(ctx, candidate, r.CA, record, asJSON)
 	}
 	return entered, nil
 }
@@ -228,48 +235,11 @@ func (p *Preprocessor) putSet(ctx context.Context, c *Candidate, record *catalog
 		images = append(images, o.Image)
 	}
 	for i, set := range record.AllSets() {
-		_, err := p.cache.Put(ctx, set.Key, images[i].Reader(), objectstore.PutOptions{IfNoneMatch: true, ContentType: "application/octet-stream"})
-		if err != nil && !errors.Is(err, objectstore.ErrPreconditionFailed) {
+		if err := p.putImmutable(ctx, set.Key, images[i].Reader(), "application/octet-stream"); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// MaxJSONEntries is the most entries that are published as JSON.
-const MaxJSONEntries = 1_000_000
-
-// putJSON publishes the set as JSON, for readers in other languages.
-func (p *Preprocessor) putJSON(ctx context.Context, c *Candidate, record *catalog.CRL) error {
-	if c.Image.Len() > MaxJSONEntries {
-		p.log.Warn("not published as JSON: too many entries", "crl", record.Source.Key, "entries", c.Image.Len())
-		return nil
-	}
-	out := struct {
-		CRL        string    `json:"crl"`
-		Issuer     string    `json:"issuer"`
-		Number     string    `json:"crl_number"`
-		ThisUpdate time.Time `json:"this_update"`
-		NextUpdate time.Time `json:"next_update"`
-		Serials    []string  `json:"serials"`
-	}{record.Source.Key, issuer.Display(c.List.Issuer), record.Number.String(), record.ThisUpdate, record.NextUpdate, make([]string, 0, c.Image.Len())}
-	for e := range c.Image.Set().All() {
-		out.Serials = append(out.Serials, issuer.Serial(minimal(e.Serial)).String())
-	}
-	data, err := json.Marshal(out)
-	if err != nil {
-		return err
-	}
-	_, err = p.cache.Put(ctx, catalog.JSONKey(record.Name), bytes.NewReader(append(data, '\n')), objectstore.PutOptions{ContentType: "application/json"})
-	return err
-}
-
-// minimal drops the octets that sign extension added.
-func minimal(b []byte) []byte {
-	for len(b) > 1 && (b[0] == 0 && b[1] < 0x80 || b[0] == 0xff && b[1] >= 0x80) {
-		b = b[1:]
-	}
-	return b
 }
 
 // split spreads a CA's CRLs over more parts of the catalog, if they are many.
@@ -285,15 +255,15 @@ func (p *Preprocessor) split(ctx context.Context, cat *catalog.Catalog, ca strin
 }
 
 // deleted reports that an upload is gone. What it brought goes on serving.
-func (p *Preprocessor) deleted(ctx context.Context, floor *catalog.Floor, old *Report, key string, now time.Time) error {
+func (p *Preprocessor) deleted(ctx context.Context, serving *catalog.CRL, old *Report, key string, now time.Time) error {
 	if old == nil || old.Outcome == OutcomeDeleted {
 		return nil
 	}
 	r := *old
 	r.ETag, r.VersionID, r.Outcome, r.Code, r.At = "", "", OutcomeDeleted, Deleted, now
 	r.Detail = "the upload is gone; no CRL of it is in force"
-	if old.Outcome == OutcomeAccepted && floor != nil && floor.Content == old.Content && old.NextUpdate != nil {
-		r.Detail = fmt.Sprintf("the upload is gone; CRL number %s of CA %s goes on serving until its nextUpdate %s", old.Number, old.CA, stamp(*old.NextUpdate))
+	if old.Outcome == OutcomeAccepted && serving != nil && serving.Content == old.Content {
+		r.Detail = fmt.Sprintf("the upload is gone; CRL number %s of CA %s goes on serving until its nextUpdate %s", serving.Number, old.CA, stamp(serving.NextUpdate))
 	}
 	return p.reportCRL(ctx, &r, now)
 }

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Request is what an invocation asks for.
@@ -79,13 +81,19 @@ func ParseEvent(payload []byte, bucket string) (Request, error) {
 	return r, nil
 }
 
+// caName reports whether a CA may be called so: its name goes into logs,
+// metrics and what backends are told.
+func caName(s string) bool {
+	return s != "" && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r == '/' || !unicode.IsPrint(r) })
+}
+
 // class says what an upload key is for.
 func (c *Config) class(key string) (kind, ca string) {
-	if name, ok := strings.CutPrefix(key, c.IssuerPrefix); ok && !strings.Contains(name, "/") {
-		if ca, ok := strings.CutSuffix(name, ".pem"); ok && ca != "" {
+	if name, ok := strings.CutPrefix(key, c.IssuerPrefix); ok {
+		if ca, ok := strings.CutSuffix(name, ".pem"); ok && caName(ca) {
 			return KindIssuer, ca
 		}
-		if ca, ok := strings.CutSuffix(name, ".json"); ok && ca != "" {
+		if ca, ok := strings.CutSuffix(name, ".json"); ok && caName(ca) {
 			return KindSettings, ca
 		}
 		return "", ""

@@ -18,6 +18,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/crlgate/crlgate/pkg/crl"
@@ -72,6 +73,15 @@ func (c *Config) crlOptions() crl.Options {
 	return crl.Options{MaxBytes: c.MaxCRLBytes, AllowSHA1: c.AllowSHA1}
 }
 
+// ruleset is raised whenever crlgate learns to accept CRLs that it refused
+// before: those are then read again.
+const ruleset = 1
+
+// rules names what a CRL is judged by, its issuers apart.
+func (c *Config) rules() string {
+	return fmt.Sprintf("%d sha1=%t max=%d", ruleset, c.AllowSHA1, c.MaxCRLBytes)
+}
+
 // Preprocessor is the write path over two buckets. Several may run at once,
 // also in different processes.
 type Preprocessor struct {
@@ -120,20 +130,24 @@ func (p *Preprocessor) Handle(ctx context.Context, payload []byte, now time.Time
 // Changed brings the catalog up to date with these keys of the upload bucket.
 func (p *Preprocessor) Changed(ctx context.Context, keys []string, now time.Time) error {
 	var errs []error
-	cas := map[string]bool{} // issuers and settings touched, each CA once
-	var crls []string
+	var cas, crls []string // CAs whose issuers or settings were touched, each once
+	issuersChanged := false
 	for _, key := range keys {
 		switch kind, ca := p.config.class(key); kind {
 		case KindIssuer, KindSettings:
-			cas[ca] = true
+			if !slices.Contains(cas, ca) {
+				cas = append(cas, ca)
+			}
+			// Also where nothing is found to have changed: it may have been
+			// done by a try that failed before it came to the CRLs.
+			issuersChanged = issuersChanged || kind == KindIssuer
 		case KindCRL:
 			crls = append(crls, key)
 		default:
 			p.log.Info("ignored: not an issuer, settings or CRL", "object", key, "code", Ignored)
 		}
 	}
-	issuersChanged := false
-	for ca := range cas {
+	for _, ca := range cas {
 		changed, err := p.syncIssuer(ctx, ca, now)
 		issuersChanged = issuersChanged || changed
 		errs = append(errs, err)

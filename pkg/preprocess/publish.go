@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -100,14 +101,30 @@ func (p *Preprocessor) putParts(ctx context.Context, parts map[string][]byte) er
 	g.SetLimit(parallelParts)
 	for key, data := range parts {
 		g.Go(func() error {
-			_, err := p.cache.Put(ctx, key, bytes.NewReader(data), objectstore.PutOptions{IfNoneMatch: true, ContentType: "application/json"})
-			if errors.Is(err, objectstore.ErrPreconditionFailed) {
-				return nil
-			}
-			return err
+			return p.putImmutable(ctx, key, bytes.NewReader(data), "application/json")
 		})
 	}
 	return g.Wait()
+}
+
+// putImmutable writes an object that is named by its content.
+func (p *Preprocessor) putImmutable(ctx context.Context, key string, body io.ReadSeeker, contentType string) error {
+	for try := 0; ; try++ {
+		_, err := p.cache.Put(ctx, key, body, objectstore.PutOptions{IfNoneMatch: true, ContentType: contentType})
+		switch {
+		case errors.Is(err, objectstore.ErrPreconditionFailed):
+			return nil
+		case !errors.Is(err, objectstore.ErrConflict) || try >= maxTries:
+			return err
+		}
+		// Another preprocessor is writing the same object, and may yet fail.
+		if err := pause(ctx, try); err != nil {
+			return err
+		}
+		if _, err := body.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+	}
 }
 
 // attach reads parts of the catalog and hands them over to it.

@@ -50,11 +50,16 @@ type Report struct {
 	Entries    *int       `json:"entries,omitempty"`
 	Line       string     `json:"line,omitempty"`
 	Content    string     `json:"content,omitempty"` // hash name and hash of tbsCertList
+	// Scope is the certificates that the CRL speaks of.
+	Scope *catalog.Scope `json:"scope,omitempty"`
 	// Base is what a delta CRL waits for.
 	Base *catalog.Base `json:"base,omitempty"`
-	// Issuers is the state of all issuers at the time, so that a pending CRL
-	// is read again only when that has changed.
+	// Issuers is the state of all issuers at the time, so that a CRL that one
+	// may cure is read again only when that has changed.
 	Issuers string `json:"issuers,omitempty"`
+	// Rules is what the CRL was judged by, so that one that was not accepted
+	// is read again when a new version, or other settings, may accept it.
+	Rules string `json:"rules,omitempty"`
 
 	woken []string // upload keys that waited for this CRL, and can count now
 
@@ -82,12 +87,18 @@ func ReadReport(ctx context.Context, cache Reads, uploadKey string) (*Report, er
 	if errors.Is(err, objectstore.ErrNotFound) {
 		return nil, nil
 	}
+	if large := (*objectstore.TooLargeError)(nil); errors.As(err, &large) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	var r Report
 	if err := json.Unmarshal(data, &r); err != nil {
 		return nil, nil // a report that cannot be read is none: it is written anew
+	}
+	if r.Key != uploadKey {
+		return nil, nil // that of another key
 	}
 	return &r, nil
 }
