@@ -235,7 +235,7 @@ func all(p *Parts) []int {
 // [Catalog.Admit] and [Catalog.Publish] are asked about a CRL.
 func (c *Catalog) MissingFor(ca string, l *CRL) []string {
 	out := c.MissingFloor(l.Line)
-	if entry := c.CAs[ca]; entry != nil && entry.Parts != nil {
+	if entry := c.CAs[ca]; entry != nil && entry.Parts != nil && l.Scope.apart() {
 		out = append(out, entry.Parts.missing(entry.Parts.indexes(&l.Scope))...)
 	}
 	return out
@@ -283,10 +283,13 @@ func (c *Catalog) raise(line string, f *Floor) {
 	c.Floors[line] = f
 }
 
+// apart reports whether CRLs of this scope may be kept in parts.
+func (s *Scope) apart() bool { return len(s.Points) > 0 && !s.IssuerPoint }
+
 // holders returns the lists that hold, or would hold, a CRL of this scope: the
 // catalog's own, or those of parts. write says that they will be changed.
 func (ca *CA) holders(s *Scope, write bool) []*[]*CRL {
-	if ca.Parts == nil || len(s.Points) == 0 {
+	if ca.Parts == nil || !s.apart() {
 		return []*[]*CRL{&ca.CRLs}
 	}
 	var out []*[]*CRL
@@ -332,7 +335,7 @@ func (ca *CA) Crowded() bool {
 	if ca.Parts == nil {
 		n := 0
 		for _, l := range ca.CRLs {
-			if len(l.Scope.Points) > 0 {
+			if l.Scope.apart() {
 				n++
 			}
 		}
@@ -357,7 +360,7 @@ func (ca *CA) Crowded() bool {
 func (ca *CA) Split() {
 	var inline, apart []*CRL
 	for l := range ca.Lists() {
-		if len(l.Scope.Points) > 0 {
+		if l.Scope.apart() {
 			apart = append(apart, l)
 		} else {
 			inline = append(inline, l)

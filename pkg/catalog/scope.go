@@ -19,7 +19,10 @@ type Scope struct {
 	// Points are the names of the distribution point: DER GeneralNames with
 	// their context tags, in order. A name relative to the issuer is written
 	// out as the canonical name it stands for, behind a tag of its own.
-	Points             [][]byte        `json:"points,omitempty"`
+	Points [][]byte `json:"points,omitempty"`
+	// IssuerPoint: one of the names is the CRL issuer's own, at which RFC 5280
+	// §6.3.3 looks for every certificate. Such a CRL stays out of parts.
+	IssuerPoint        bool            `json:"issuer_point,omitempty"`
 	OnlyUserCerts      bool            `json:"only_user_certs,omitempty"`
 	OnlyCACerts        bool            `json:"only_ca_certs,omitempty"`
 	OnlyAttributeCerts bool            `json:"only_attribute_certs,omitempty"`
@@ -50,6 +53,7 @@ func NewScope(idp *crl.IssuingDistributionPoint, crlIssuer issuer.Name) (Scope, 
 		return Scope{}, fmt.Errorf("issuing distribution point: %w", err)
 	}
 	s.Points = points
+	s.IssuerPoint = slices.ContainsFunc(points, func(p []byte) bool { return bytes.Equal(p, DirectoryPoint(crlIssuer)) })
 	return s, nil
 }
 

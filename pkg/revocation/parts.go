@@ -73,11 +73,10 @@ func (a *authority) filling(i, bits int, digest string, at time.Time) *filling {
 	return &filling{f.lists, at}
 }
 
-// needs returns the slots that may hold CRLs that speak of a certificate.
-func (s *snapshot) needs(ca *authority, cert *clientcert.Certificate) []*slot {
-	var out []*slot
-	own, indirect := pointsOf(cert, ca.issuer.Subject)
-	out = ca.slotsOf(own, out)
+// needs returns the slots that may hold CRLs that speak of a certificate with
+// these points.
+func (s *snapshot) needs(ca *authority, own, indirect []point) []*slot {
+	out := ca.slotsOf(own, nil)
 	for _, p := range indirect {
 		for _, crlIssuer := range p.crlIssuers {
 			for _, other := range s.byName[crlIssuer] {
@@ -92,9 +91,12 @@ func (a *authority) slotsOf(points []point, out []*slot) []*slot {
 	if a.table == nil {
 		return out
 	}
+	own := string(catalog.DirectoryPoint(a.issuer.Subject)) // never in a part
 	for _, p := range points {
 		for _, name := range p.names {
-			out = append(out, a.slots[a.table.Index(name)])
+			if string(name) != own {
+				out = append(out, a.slots[a.table.Index(name)])
+			}
 		}
 	}
 	return out
@@ -108,6 +110,9 @@ func (a *authority) at(points []point) func(func(*list, time.Time) bool) {
 			if !yield(l, time.Time{}) {
 				return
 			}
+		}
+		if a.table == nil {
+			return
 		}
 		seen := map[*slot]bool{}
 		for _, s := range a.slotsOf(points, nil) {
@@ -278,8 +283,9 @@ func withDeltas(lists []*list) []*list {
 // the catalog where they are needed. current says that all of it is what the
 // catalog names now.
 func (c *Cache) coveringFor(ctx context.Context, s *snapshot, ca *authority, cert *clientcert.Certificate, keys []issuer.KeyDigest, now time.Time) (lists []covering, current bool, err error) {
-	if current, err = c.fill(ctx, s.needs(ca, cert), now); err != nil {
+	own, indirect := pointsOf(cert, ca)
+	if current, err = c.fill(ctx, s.needs(ca, own, indirect), now); err != nil {
 		return nil, false, err
 	}
-	return s.covering(ca, cert, keys), current, nil
+	return s.covering(ca, cert, own, indirect, keys), current, nil
 }

@@ -24,10 +24,10 @@ type covering struct {
 
 // covering returns the complete CRLs that speak of a certificate of ca: those
 // of ca itself, and indirect ones of the CRL issuers that the certificate's
-// distribution points name. keys are those that may have issued it.
-func (s *snapshot) covering(ca *authority, cert *clientcert.Certificate, keys []issuer.KeyDigest) []covering {
+// distribution points name. own and indirect are its points, keys those that may
+// have issued it.
+func (s *snapshot) covering(ca *authority, cert *clientcert.Certificate, own, indirect []point, keys []issuer.KeyDigest) []covering {
 	var out []covering
-	own, indirect := pointsOf(cert, ca.issuer.Subject)
 	for l, at := range ca.at(own) {
 		if reasons := l.covers(cert, own); reasons != 0 {
 			out = addCovering(out, covering{l, ca, reasons, isOne(l.record.Key, keys), at})
@@ -78,8 +78,9 @@ type point struct {
 // pointsOf returns the distribution points at which the certificate's own CA
 // publishes, and those at which another CRL issuer does. RFC 5280 §6.3.3 has
 // one added that every certificate has: named as its issuer, for all reasons.
-func pointsOf(cert *clientcert.Certificate, ca issuer.Name) (own, indirect []point) {
-	own = []point{{names: [][]byte{catalog.DirectoryPoint(ca)}, reasons: crl.AllReasons}}
+func pointsOf(cert *clientcert.Certificate, ca *authority) (own, indirect []point) {
+	own = make([]point, 1, 1+len(cert.DistributionPoints))
+	own[0] = point{names: ca.directory, reasons: crl.AllReasons}
 	for i := range cert.DistributionPoints {
 		d := &cert.DistributionPoints[i]
 		p := point{reasons: crl.AllReasons}
@@ -91,7 +92,7 @@ func pointsOf(cert *clientcert.Certificate, ca issuer.Name) (own, indirect []poi
 			indirect = append(indirect, p)
 			continue
 		}
-		names, err := catalog.Points(d.FullName, d.RelativeName, ca)
+		names, err := catalog.Points(d.FullName, d.RelativeName, ca.issuer.Subject)
 		if err != nil {
 			continue // one that cannot be read matches nothing
 		}

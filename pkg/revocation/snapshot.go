@@ -36,6 +36,8 @@ type authority struct {
 	settings issuer.Settings
 	lists    []*list // complete CRLs that stand in the catalog itself
 	keys     keyStates
+	// directory is the distribution point that has the CA's own name.
+	directory [][]byte
 
 	// table and slots hold those of the CA's CRLs that the catalog keeps in
 	// parts; nil: it keeps all of them itself.
@@ -168,7 +170,7 @@ func newAuthority(name string, ca *catalog.CA) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &authority{name: name, issuer: parsed, settings: ca.Settings, table: ca.Parts}
+	a := &authority{name: name, issuer: parsed, settings: ca.Settings, table: ca.Parts, directory: [][]byte{catalog.DirectoryPoint(parsed.Subject)}}
 	a.lists, err = newLists(ca.CRLs)
 	return a, err
 }
