@@ -33,7 +33,10 @@ type sorter struct {
 type bucket struct {
 	units [][]byte
 	rows  int
-	room  []byte // what is still free in the last unit, while rows are dealt
+
+	// While rows are dealt: the last unit, and the octets still free in it.
+	last []byte
+	room int
 }
 
 // piece is the sorted rows of one bucket: where they begin in out, and how
@@ -157,9 +160,9 @@ func (s *sorter) distribute(units [][]byte, skip int, sc scale, workers int) []b
 	})
 	all := parts[0]
 	for i := range all {
-		all[i].close(s.stride)
+		s.close(&all[i])
 		for _, more := range parts[1:] {
-			more[i].close(s.stride)
+			s.close(&more[i])
 			all[i].units = append(all[i].units, more[i].units...)
 			all[i].rows += more[i].rows
 		}
@@ -168,28 +171,32 @@ func (s *sorter) distribute(units [][]byte, skip int, sc scale, workers int) []b
 }
 
 func (s *sorter) deal(u []byte, skip int, sc *scale, buckets []bucket) {
-	stride := s.stride
+	stride, full := s.stride, s.full()
 	for ; len(u) > 0; u = u[stride:] {
 		b := &buckets[sc.of(window(u, skip))]
-		if len(b.room) == 0 {
-			b.room = s.pool.get()[:unitRows(s.width)*stride]
-			b.units = append(b.units, b.room)
+		if b.room == 0 {
+			b.last = s.pool.get()[:full]
+			b.units = append(b.units, b.last)
+			b.room = full
 		}
-		copy(b.room, u[:stride])
-		b.room = b.room[stride:]
+		copy(b.last[full-b.room:], u[:stride])
+		b.room -= stride
 	}
 }
 
 // close ends the dealing to a bucket.
-func (b *bucket) close(stride int) {
+func (s *sorter) close(b *bucket) {
 	for i, u := range b.units {
 		if i == len(b.units)-1 {
-			b.units[i] = u[:len(u)-len(b.room)]
+			b.units[i] = u[:len(u)-b.room]
 		}
-		b.rows += len(b.units[i]) / stride
+		b.rows += len(b.units[i]) / s.stride
 	}
-	b.room = nil
+	b.last, b.room = nil, 0
 }
+
+// full is the octets of a full unit.
+func (s *sorter) full() int { return unitRows(s.width) * s.stride }
 
 // emit writes sorted rows to their place in the output, which is row at.
 func (s *sorter) emit(rows []byte, at int) {
