@@ -50,7 +50,7 @@ var ErrEvent = errors.New("not an API Gateway authorizer event")
 func ParseEvent(payload []byte) (Request, error) {
 	r, pem, err := parseEvent(payload)
 	if err == nil {
-		r.CertificatePEM = string(pem.text())
+		r.CertificatePEM = pem.String()
 	}
 	return r, err
 }
@@ -126,7 +126,7 @@ func (e *eventReader) token(f field, name string, into *token) (err error) {
 func (e *eventReader) text(f field, name string, into *string) error {
 	var t token
 	err := e.token(f, name, &t)
-	*into = string(t.text())
+	*into = t.String()
 	return err
 }
 

@@ -50,7 +50,7 @@ func (m *memory) certificate(pem token) (*known, error) {
 	if k := m.find(pem.raw); k != nil {
 		return k, nil
 	}
-	k, err := newKnown(string(pem.text()))
+	k, err := newKnown(pem.String())
 	if err == nil && len(pem.raw) <= maxRemembered {
 		m.mu.Lock()
 		m.put(string(pem.raw), k)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -116,6 +117,14 @@ func (t token) text() []byte {
 	if !t.escaped {
 		return t.raw
 	}
+	return []byte(unescape(t.raw))
+}
+
+// String returns the string unescaped.
+func (t token) String() string {
+	if !t.escaped {
+		return string(t.raw)
+	}
 	return unescape(t.raw)
 }
 
@@ -183,27 +192,29 @@ func (s *scanner) escape() error {
 
 // unescape undoes escapes, which are sound. A surrogate without its other half
 // becomes U+FFFD.
-func unescape(raw []byte) []byte {
-	out := make([]byte, 0, len(raw))
+func unescape(raw []byte) string {
+	var out strings.Builder
+	out.Grow(len(raw))
 	for {
 		i := bytes.IndexByte(raw, '\\')
 		if i < 0 {
-			return append(out, raw...)
+			out.Write(raw)
+			return out.String()
 		}
-		out = append(out, raw[:i]...)
+		out.Write(raw[:i])
 		c := raw[i+1]
 		raw = raw[i+2:]
 		switch c {
 		case 'b':
-			out = append(out, '\b')
+			out.WriteByte('\b')
 		case 'f':
-			out = append(out, '\f')
+			out.WriteByte('\f')
 		case 'n':
-			out = append(out, '\n')
+			out.WriteByte('\n')
 		case 'r':
-			out = append(out, '\r')
+			out.WriteByte('\r')
 		case 't':
-			out = append(out, '\t')
+			out.WriteByte('\t')
 		case 'u':
 			r, _ := hex4(raw)
 			raw = raw[4:]
@@ -216,9 +227,9 @@ func unescape(raw []byte) []byte {
 					raw = raw[6:]
 				}
 			}
-			out = utf8.AppendRune(out, r)
+			out.WriteRune(r)
 		default: // a quote, a backslash or a slash
-			out = append(out, c)
+			out.WriteByte(c)
 		}
 	}
 }
