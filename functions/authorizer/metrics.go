@@ -47,6 +47,10 @@ func (m cacheMetrics) SetLoaded(bytes int64) {
 	m.r.Record(telemetry.CacheBytesFetched, float64(bytes), telemetry.Labels{})
 }
 
+func (m cacheMetrics) RangeRead(bytes int64) {
+	m.r.Record(telemetry.CacheBytesFetched, float64(bytes), telemetry.Labels{})
+}
+
 func (m cacheMetrics) HashFailed(string) { m.r.Count(telemetry.HashFailures, telemetry.Labels{}) }
 
 func (m cacheMetrics) CatalogRefused(why string) {

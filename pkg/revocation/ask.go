@@ -36,8 +36,8 @@ func (c *Cache) Ask(ctx context.Context, cert *clientcert.Certificate, now time.
 		return a
 	}
 	if err != nil {
+		// What is here may revoke all the same.
 		a.Unavailable, a.Detail = err, err.Error()
-		return a
 	}
 	c.askLists(ctx, s.snapshot, ca, cert, origin.lists, now, nil, &a)
 	if a.Status != Revoked {

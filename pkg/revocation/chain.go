@@ -3,6 +3,8 @@ package revocation
 import (
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,10 +27,21 @@ const (
 type keyState struct {
 	revoked bool
 	known   bool  // the chain up to a root is known to be good
+	cyclic  bool  // it is being asked about already: nothing was found out
 	err     error // an object that is needed could not be had
 	why     string
 
-	from, until time.Time // while it is remembered
+	age   time.Duration // as in Answer
+	stale bool
+	cut   bool // something that it rests on was cyclic
+
+	from, until time.Time // while it is remembered; until may be zero: for ever
+}
+
+// asking is a key of a CA that is being asked about.
+type asking struct {
+	ca  *authority
+	key issuer.KeyDigest
 }
 
 // keyStates remembers the states of a CA's keys. They are found out when the
@@ -42,7 +55,7 @@ func (k *keyStates) get(key issuer.KeyDigest, now time.Time) (keyState, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	st, ok := k.state[key]
-	return st, ok && !now.Before(st.from) && now.Before(st.until)
+	return st, ok && !now.Before(st.from) && !now.After(st.until)
 }
 
 func (k *keyStates) put(key issuer.KeyDigest, st keyState) {
@@ -56,18 +69,16 @@ func (k *keyStates) put(key issuer.KeyDigest, st keyState) {
 
 // askChain notes what is known of the key that issued the certificate.
 func (c *Cache) askChain(ctx context.Context, s *snapshot, ca *authority, keys []issuer.KeyDigest, now time.Time, a *Answer) {
-	a.ChainUnknown = false
+	a.ChainUnknown = a.signerUnknown
 	for _, key := range keys {
 		st := c.keyState(ctx, s, ca, key, now, nil)
+		a.rests(&st, now)
 		switch {
 		case st.revoked:
 			a.IssuerRevoked = true
 			a.Detail = st.why
 		case st.err != nil:
 			a.ChainUnknown = true
-			if a.Unavailable == nil {
-				a.Unavailable, a.Detail = st.err, st.err.Error()
-			}
 		case !st.known:
 			a.ChainUnknown = true
 		}
@@ -77,14 +88,33 @@ func (c *Cache) askChain(ctx context.Context, s *snapshot, ca *authority, keys [
 	}
 }
 
-// signerRevoked reports whether the key that signed a CRL is revoked.
-func (c *Cache) signerRevoked(ctx context.Context, s *snapshot, l covering, now time.Time, above []issuer.KeyDigest) bool {
+// rests notes that an answer depends on what is known of a key.
+func (a *Answer) rests(st *keyState, now time.Time) {
+	a.Age = max(a.Age, st.age)
+	a.Stale = a.Stale || st.stale
+	a.cut = a.cut || st.cut || st.cyclic
+	a.holdsUntil(st.until, now)
+	if st.err != nil && a.Unavailable == nil {
+		a.Unavailable, a.Detail = st.err, st.err.Error()
+	}
+}
+
+// holdsUntil notes a moment behind which an answer may be another. One that has
+// passed is past for good, and the zero time is none.
+func (a *Answer) holdsUntil(end, now time.Time) {
+	if !end.IsZero() && !end.Before(now) && (a.until.IsZero() || end.Before(a.until)) {
+		a.until = end
+	}
+}
+
+// signerState says what is known of the key that signed a CRL.
+func (c *Cache) signerState(ctx context.Context, s *snapshot, l covering, now time.Time, above []asking) keyState {
 	for _, cert := range l.ca.issuer.Certificates {
 		if cert.Key.String() == l.list.record.Key {
-			return c.keyState(ctx, s, l.ca, cert.Key, now, above).revoked
+			return c.keyState(ctx, s, l.ca, cert.Key, now, above)
 		}
 	}
-	return true // no certificate of the CA has it any longer
+	return keyState{revoked: true} // no certificate of the CA has it any longer
 }
 
 // keyStates finds out what is known of every key of a CA.
@@ -96,43 +126,50 @@ func (c *Cache) keyStates(ctx context.Context, s *snapshot, ca *authority, now t
 
 // keyState says what is known of a key. above are the keys that are being
 // asked about already, so that two that certify each other come to an end.
-func (c *Cache) keyState(ctx context.Context, s *snapshot, ca *authority, key issuer.KeyDigest, now time.Time, above []issuer.KeyDigest) keyState {
+func (c *Cache) keyState(ctx context.Context, s *snapshot, ca *authority, key issuer.KeyDigest, now time.Time, above []asking) keyState {
 	if st, ok := ca.keys.get(key, now); ok {
 		return st
 	}
-	if len(above) >= maxChain || has(above, key) {
-		return keyState{}
+	self := asking{ca, key}
+	if len(above) >= maxChain || slices.Contains(above, self) {
+		return keyState{cyclic: true}
 	}
-	st := keyState{from: now, until: now.Add(keyStateAge)}
+	above = append(above[:len(above):len(above)], self)
+	st := keyState{from: now}
+	sum := Answer{} // of what the state rests on
 	certs, revoked := 0, 0
-	for _, cert := range ca.issuer.Certificates {
-		if cert.Key != key {
-			continue
+	for holder, cert := range s.certificatesOf(key) {
+		a := c.certState(ctx, s, cert, now, above)
+		sum.rests(&keyState{age: a.Age, stale: a.Stale, cut: a.cut, until: a.until, err: a.Unavailable}, now)
+		compromised := a.Status == Revoked && a.Hit != nil && (a.Hit.Reason == crl.KeyCompromise || a.Hit.Reason == crl.CACompromise)
+		if compromised {
+			st.revoked = true // whoever has the key now, it is not the CA alone
 		}
-		certs++
-		a := c.certState(ctx, s, cert, now, append(above, key))
+		if holder == ca {
+			certs++
+		}
 		switch {
+		case holder != ca && !compromised:
+			// What another CA's name had from the key goes on without it.
 		case a.Status == Revoked:
 			revoked++
-			st.why = fmt.Sprintf("the certificate %s of CA %s is revoked", issuer.Serial(cert.Serial), ca.name)
-			if a.Hit != nil && (a.Hit.Reason == crl.KeyCompromise || a.Hit.Reason == crl.CACompromise) {
-				st.revoked = true // whoever has the key now, it is not the CA alone
-			}
+			st.why = fmt.Sprintf("the certificate %s of CA %s is revoked", issuer.Serial(cert.Serial), holder.name)
 		case a.IssuerRevoked:
 			revoked++
-			st.why = fmt.Sprintf("the key that issued the certificate %s of CA %s is revoked", issuer.Serial(cert.Serial), ca.name)
-		case a.Unavailable != nil:
-			st.err = a.Unavailable
-			st.until = now.Add(keyStateRetry)
-		case a.Status == Good && !a.ChainUnknown:
+			st.why = fmt.Sprintf("the key that issued the certificate %s of CA %s is revoked", issuer.Serial(cert.Serial), holder.name)
+		case a.Status == Good && !a.ChainUnknown && a.Unavailable == nil:
 			st.known = true
 		}
-		if a.CRL != nil && a.CRL.NextUpdate.After(now) && a.CRL.NextUpdate.Before(st.until) {
-			st.until = a.CRL.NextUpdate
-		}
 	}
-	st.revoked = st.revoked || certs > 0 && revoked == certs
-	if len(above) == 0 || st.revoked {
+	st.revoked = st.revoked || certs > 0 && revoked >= certs
+	st.age, st.stale, st.cut, st.err = sum.Age, sum.Stale, sum.cut, sum.Unavailable
+	retry := st.err != nil || st.age != 0 || st.stale
+	sum.holdsUntil(now.Add(keyStateAge), now)
+	if retry {
+		sum.holdsUntil(now.Add(keyStateRetry), now) // what is better may be here any moment
+	}
+	st.until = sum.until
+	if len(above) == 1 || st.revoked || !st.cut {
 		// What was found on the way up may have been cut short by the key
 		// that was asked about first, so only whole answers are remembered.
 		ca.keys.put(key, st)
@@ -140,9 +177,23 @@ func (c *Cache) keyState(ctx context.Context, s *snapshot, ca *authority, key is
 	return st
 }
 
+// certificatesOf yields the certificates of a key, each with its CA: a key is
+// one whatever names it was certified under.
+func (s *snapshot) certificatesOf(key issuer.KeyDigest) iter.Seq2[*authority, *issuer.Certificate] {
+	return func(yield func(*authority, *issuer.Certificate) bool) {
+		for _, ca := range s.cas {
+			for _, cert := range ca.issuer.Certificates {
+				if cert.Key == key && !yield(ca, cert) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // certState asks about a CA's own certificate. A root, which its own key
 // signed, is what trust begins with.
-func (c *Cache) certState(ctx context.Context, s *snapshot, cert *issuer.Certificate, now time.Time, above []issuer.KeyDigest) Answer {
+func (c *Cache) certState(ctx context.Context, s *snapshot, cert *issuer.Certificate, now time.Time, above []asking) Answer {
 	parsed, err := clientcert.Parse(cert.DER)
 	if err != nil {
 		return Answer{ChainUnknown: true, Detail: err.Error()}
@@ -157,22 +208,24 @@ func (c *Cache) certState(ctx context.Context, s *snapshot, cert *issuer.Certifi
 		return Answer{ChainUnknown: true, Detail: "its issuer is not in the catalog"}
 	}
 	parent := parents[0]
+	if parent.ca.settings.Denies(parsed.Serial) {
+		return Answer{Status: Revoked, Hit: &Hit{DenyList: true}}
+	}
 	a := Answer{}
-	lists, _, err := c.coveringFor(ctx, s, parent.ca, parsed, parent.keys, now)
-	if err != nil {
-		return Answer{ChainUnknown: true, Unavailable: err}
+	lists, current, err := c.coveringFor(ctx, s, parent.ca, parsed, parent.keys, now)
+	if a.Unavailable = err; err == nil && !current {
+		a.holdsUntil(now.Add(keyStateRetry), now) // the parts that are here are older than the catalog
 	}
 	c.askLists(ctx, s, parent.ca, parsed, lists, now, above, &a)
 	if a.Status == Revoked {
 		return a
 	}
+	a.ChainUnknown = a.signerUnknown
 	for _, key := range parent.keys {
 		st := c.keyState(ctx, s, parent.ca, key, now, above)
+		a.rests(&st, now)
 		a.IssuerRevoked = a.IssuerRevoked || st.revoked
 		a.ChainUnknown = a.ChainUnknown || !st.known
-		if a.Unavailable == nil {
-			a.Unavailable = st.err
-		}
 	}
 	return a
 }

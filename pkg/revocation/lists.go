@@ -16,10 +16,11 @@ import (
 type tally struct {
 	covered, current       crl.ReasonFlags // reasons that CRLs cover, and that current ones do
 	ownCovered, ownCurrent crl.ReasonFlags // the same, of the certificate's own key
+	unknown                bool            // the chain of a current one's signer is not known
 }
 
 // askLists asks every CRL that covers a certificate of ca. above are the keys whose own status is being asked about.
-func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *clientcert.Certificate, lists []covering, now time.Time, above []issuer.KeyDigest, a *Answer) {
+func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *clientcert.Certificate, lists []covering, now time.Time, above []asking, a *Answer) {
 	if len(lists) == 0 && len(ca.lists) == 0 && ca.table == nil {
 		a.NoCRL, a.Detail = true, fmt.Sprintf("CA %s has no CRL yet", ca.name)
 		return
@@ -29,12 +30,19 @@ func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *
 		if !l.at.IsZero() {
 			a.aged(now.Sub(l.at), c.config.MaxUnvalidated)
 		}
-		if !l.ownKey && c.signerRevoked(ctx, s, l, now, above) {
-			// What it revokes still counts; but it vouches for nothing.
-			if c.askList(ctx, l, ca, cert, now, a); a.Status == Revoked {
-				return
+		known := true
+		if !l.ownKey {
+			signer := c.signerState(ctx, s, l, now, above)
+			a.rests(&signer, now)
+			if signer.revoked || signer.cyclic {
+				// What it revokes still counts; but a revoked signer vouches
+				// for nothing, and none for the key that it signs with.
+				if c.askList(ctx, l, ca, cert, now, a); a.Status == Revoked {
+					return
+				}
+				continue
 			}
-			continue
+			known = signer.known
 		}
 		t.covered |= l.reasons
 		if l.ownKey {
@@ -45,6 +53,7 @@ func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *
 			return
 		}
 		if current {
+			t.unknown = t.unknown || !known
 			t.current |= l.reasons
 			if l.ownKey {
 				t.ownCurrent |= l.reasons
@@ -54,11 +63,15 @@ func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *
 	if t.ownCovered != 0 {
 		// The certificate's own key publishes here: what other keys' CRLs say
 		// does not stand in for it.
-		t.covered, t.current = t.ownCovered, t.ownCurrent
+		t.covered, t.current, t.unknown = t.ownCovered, t.ownCurrent, false
 	}
+	a.signerUnknown = t.unknown
 	switch {
 	case t.covered != crl.AllReasons:
 		a.OutOfScope = true
+		if a.Unavailable != nil {
+			break
+		}
 		a.Detail = fmt.Sprintf("no CRL of CA %s covers this certificate for all reasons", ca.name)
 	case a.Unavailable != nil:
 	case t.current == crl.AllReasons:
@@ -71,23 +84,26 @@ func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *
 // askList asks one complete CRL and the deltas to it. It reports whether what
 // they say is current; a hit is in the answer.
 func (c *Cache) askList(ctx context.Context, l covering, ca *authority, cert *clientcert.Certificate, now time.Time, a *Answer) (current bool) {
-	base, ok := c.lookup(ctx, l.list, l.ca, ca, cert.Serial, now, a)
-	if !ok {
-		return false
+	base, whole := c.lookup(ctx, l.list, l.ca, ca, cert.Serial, now, a)
+	number, why := l.list.record.Number.Int(), ""
+	if whole {
+		number, why = base.record.Number.Int(), a.outOfDate(base.record, &ca.settings, now)
 	}
-	why := outOfDate(base.record, &ca.settings, now)
 	removed := false
 	for _, d := range l.list.deltas {
-		if d.record.Number.Int().Cmp(base.record.Number.Int()) <= 0 {
+		if d.record.Number.Int().Cmp(number) <= 0 {
 			continue // the complete CRL is as new: it says what the delta said
 		}
 		delta, ok := c.lookup(ctx, d, l.ca, ca, cert.Serial, now, a)
 		if !ok {
-			return false
+			whole = false // what can be had may revoke all the same
+			continue
 		}
-		inDate := outOfDate(delta.record, &ca.settings, now) == ""
-		fits := delta.record.Base.Number.Int().Cmp(base.record.Number.Int()) <= 0
-		if inDate && fits {
+		if delta.record.Number.Int().Cmp(number) <= 0 {
+			continue // a predecessor that answers for it, as old as the complete CRL
+		}
+		fresh := a.outOfDate(delta.record, &ca.settings, now) == "" && delta.record.Base.Number.Int().Cmp(number) <= 0
+		if fresh {
 			why = "" // the two together are as new as the delta (RFC 5280 §5.2.4)
 		}
 		switch {
@@ -95,15 +111,17 @@ func (c *Cache) askList(ctx context.Context, l covering, ca *authority, cert *cl
 		case crl.Reason(delta.entry.Reason) != crl.RemoveFromCRL:
 			a.revoke(delta)
 			return false
-		case inDate && fits:
+		case fresh:
 			removed = true
 		}
 	}
-	if base.hit && !removed {
+	switch {
+	case base.hit && !removed:
 		a.revoke(base)
 		return false
-	}
-	if why != "" {
+	case !whole:
+		return false
+	case why != "":
 		a.Expired = true
 		if a.Unavailable == nil {
 			a.Detail = why
@@ -137,35 +155,67 @@ func (a *Answer) revoke(f found) {
 // answer what was asked, how old it is and what is missing.
 func (c *Cache) lookup(ctx context.Context, l *list, crlCA, ca *authority, serial []byte, now time.Time, a *Answer) (found, bool) {
 	l.asked.Store(true)
-	set, form, age, err := c.setFor(ctx, l, ca.issuer.Subject, crlCA.issuer.Subject, now)
+	f, age, err := c.find(ctx, l, ca.issuer.Subject, crlCA.issuer.Subject, serial, now)
 	if err != nil {
 		a.Unavailable, a.Detail = err, err.Error()
 		return found{}, false
 	}
 	a.aged(age, c.config.MaxUnvalidated)
-	if a.CRL == nil || form.told.ThisUpdate.After(a.CRL.ThisUpdate) {
-		a.CRL = form.told
-	}
-	f := found{form: form}
-	if set != nil {
-		f.entry, f.hit = set.Lookup(serial)
+	if a.CRL == nil || f.told.ThisUpdate.After(a.CRL.ThisUpdate) {
+		a.CRL = f.told
 	}
 	return f, true
 }
 
-// setFor returns the set that answers for a list and the form it belongs to:
-// its own or, as long as that is not there, its predecessor's. A nil set has no
-// entries. age is how long ago that was last known to be current; 0: as long
-// as the catalog.
-func (c *Cache) setFor(ctx context.Context, l *list, certIssuer, crlIssuer issuer.Name, now time.Time) (*serialset.Set, *form, time.Duration, error) {
+// find looks a serial number up in a list's set or, as long as that is not in
+// memory, in its predecessor's; where neither is, in its own where it lies. age
+// is how long ago what answered was last known to be current; 0: as long as the
+// catalog.
+func (c *Cache) find(ctx context.Context, l *list, certIssuer, crlIssuer issuer.Name, serial []byte, now time.Time) (found, time.Duration, error) {
+	f := found{form: &l.form}
 	ref := l.ref(certIssuer, crlIssuer)
 	if ref == nil {
-		return nil, &l.form, 0, nil
+		return f, 0, nil // the CRL has no entries for that issuer
 	}
 	if set := c.sets.get(ref); set != nil {
-		return set, &l.form, 0, nil
+		f.entry, f.hit = set.Lookup(serial)
+		return f, 0, nil
 	}
-	load := c.sets.load(ref)
+	fits := serialset.MaxMemory(ref.set.Size) <= c.config.MemoryBudget
+	if p, set := c.predecessor(l, certIssuer, crlIssuer, now); set != nil && fits {
+		if load := c.sets.load(ref); !load.noRoom() {
+			f.form = &p.form
+			f.entry, f.hit = set.Lookup(serial)
+			return f, now.Sub(p.at), nil
+		}
+	}
+	ctx, cancel := c.patience(ctx)
+	defer cancel()
+	if fits && ref.set.Size <= smallSet {
+		load := c.sets.load(ref)
+		select {
+		case <-load.done:
+			if load.err == nil {
+				f.entry, f.hit = load.set.Lookup(serial)
+			}
+			if !load.noRoom() {
+				return f, 0, load.err
+			}
+		case <-ctx.Done():
+			return f, 0, fmt.Errorf("%s: still being fetched", ref.set.Key)
+		}
+	}
+	e, hit, pays, err := c.ranges.lookup(ctx, ref, serial, now)
+	if pays && fits {
+		c.sets.load(ref)
+	}
+	f.entry, f.hit = e, hit
+	return f, 0, err
+}
+
+// predecessor returns what stood in a list's line before it, if that is in
+// memory and not too old to answer.
+func (c *Cache) predecessor(l *list, certIssuer, crlIssuer issuer.Name, now time.Time) (*prior, *serialset.Set) {
 	for i := range l.priors {
 		p := &l.priors[i]
 		age := now.Sub(p.at)
@@ -174,31 +224,35 @@ func (c *Cache) setFor(ctx context.Context, l *list, certIssuer, crlIssuer issue
 			continue
 		}
 		if set := c.sets.loaded(old.digest); set != nil {
-			return set, &p.form, age, nil
+			return p, set
 		}
 	}
+	return nil, nil
+}
+
+// patience bounds how long a request waits for S3 where nothing is warm.
+func (c *Cache) patience(ctx context.Context) (context.Context, context.CancelFunc) {
 	wait := c.config.ColdWait
 	if deadline, ok := ctx.Deadline(); ok {
 		wait = min(wait, deadline.Sub(c.clock())*9/10)
 	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-load.done:
-		return load.set, &l.form, 0, load.err
-	case <-t.C:
-	case <-ctx.Done():
-	}
-	return nil, nil, 0, fmt.Errorf("%s: still being fetched", ref.set.Key)
+	return context.WithTimeout(ctx, wait)
 }
 
-// outOfDate says why a CRL no longer vouches for anything; "" where it does.
-func outOfDate(r *catalog.CRL, s *issuer.Settings, now time.Time) string {
-	if end := r.NextUpdate.Add(time.Duration(s.Grace)); now.After(end) {
+// outOfDate says why a CRL no longer vouches for anything; "" where it does. It
+// notes when that will change.
+func (a *Answer) outOfDate(r *catalog.CRL, s *issuer.Settings, now time.Time) string {
+	end := r.NextUpdate.Add(time.Duration(s.Grace))
+	a.holdsUntil(end, now)
+	if now.After(end) {
 		return fmt.Sprintf("CRL number %s was to be replaced by %s", r.Number, r.NextUpdate.UTC().Format(time.RFC3339))
 	}
-	if s.MaxCRLAge > 0 && now.Sub(r.ThisUpdate) > time.Duration(s.MaxCRLAge) {
-		return fmt.Sprintf("CRL number %s is of %s, older than max_crl_age", r.Number, r.ThisUpdate.UTC().Format(time.RFC3339))
+	if s.MaxCRLAge > 0 {
+		end = r.ThisUpdate.Add(time.Duration(s.MaxCRLAge))
+		a.holdsUntil(end, now)
+		if now.After(end) {
+			return fmt.Sprintf("CRL number %s is of %s, older than max_crl_age", r.Number, r.ThisUpdate.UTC().Format(time.RFC3339))
+		}
 	}
 	return ""
 }

@@ -283,8 +283,24 @@ func (c *Cache) warm(ctx context.Context, next *snapshot) {
 	defer cancel()
 	c.refill(ctx, next)
 	var loads []*load
-	for _, ref := range next.wanted() {
-		loads = append(loads, c.sets.load(ref))
+	var heads []*head
+	for l := range next.wanted() {
+		for ref := range l.refs() {
+			// What was in memory will be again; what was searched where it lies
+			// needs its head.
+			if l.inMemory(c.sets.loaded) {
+				loads = append(loads, c.sets.load(ref))
+			} else {
+				heads = append(heads, c.ranges.head(ref, c.clock()))
+			}
+		}
+	}
+	for _, h := range heads {
+		select {
+		case <-h.done:
+		case <-ctx.Done():
+			return
+		}
 	}
 	for _, l := range loads {
 		select {

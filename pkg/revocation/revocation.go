@@ -33,6 +33,7 @@ type Store interface {
 type Metrics interface {
 	Refreshed(took time.Duration, err error)
 	SetLoaded(bytes int64)
+	RangeRead(bytes int64)
 	HashFailed(object string)
 	CatalogRefused(why string)
 }
@@ -123,6 +124,12 @@ type Answer struct {
 	CRL *Asked
 	// Detail says in words what stood in the way of a good status.
 	Detail string
+
+	// signerUnknown: what vouches for the certificate is signed by a key of
+	// which the chain is not known.
+	signerUnknown bool
+	cut           bool      // a question led back to itself
+	until         time.Time // the first date to pass that this rests on; zero: none
 }
 
 // Hit is the entry that revokes a certificate.
@@ -156,8 +163,9 @@ type Cache struct {
 	failedAt time.Time
 	installs sync.Mutex // one snapshot is installed at a time
 
-	sets  setStore
-	parts partStore
+	sets   setStore
+	ranges ranges
+	parts  partStore
 }
 
 // inForce is the snapshot that answers, and when it was last known to be what
@@ -182,7 +190,8 @@ func New(store Store, config Config, clock func() time.Time, log *slog.Logger, m
 	}
 	wall := func() time.Time { return clock().Round(0) } // without the monotonic reading
 	c := &Cache{store: store, config: config, clock: wall, log: log, metrics: metrics}
-	c.sets = setStore{store: store, budget: config.MemoryBudget, log: log, metrics: metrics, clock: wall, arrived: c.trim}
+	c.ranges = ranges{store: store, metrics: metrics}
+	c.sets = setStore{ranges: &c.ranges, store: store, budget: config.MemoryBudget, log: log, metrics: metrics, clock: wall, arrived: c.trim}
 	return c
 }
 
@@ -190,5 +199,6 @@ type noMetrics struct{}
 
 func (noMetrics) Refreshed(time.Duration, error) {}
 func (noMetrics) SetLoaded(int64)                {}
+func (noMetrics) RangeRead(int64)                {}
 func (noMetrics) HashFailed(string)              {}
 func (noMetrics) CatalogRefused(string)          {}

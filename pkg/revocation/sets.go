@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/serialset"
 )
 
@@ -16,6 +15,8 @@ const (
 	loadTimeout = 2 * time.Minute
 	// loadRetry is how long after a failed load the next one may begin.
 	loadRetry = time.Second
+	// roomRetry is how long after there was no room the next load may begin.
+	roomRetry = 5 * time.Second
 	// loadPatience is how old a load may be, by the wall clock, to be waited
 	// for without an own try beside it.
 	loadPatience = 2*loadTimeout + time.Minute
@@ -29,7 +30,8 @@ type setStore struct {
 	log     *slog.Logger
 	metrics Metrics
 	clock   func() time.Time
-	arrived func() // called when a set has come
+	arrived func() // called when a set has come, or finds no room
+	ranges  *ranges
 
 	mu    sync.Mutex
 	loads map[serialset.Digest]*load
@@ -49,8 +51,22 @@ type load struct {
 	dropped bool // given up while being fetched
 }
 
-// has reports whether a set is in memory.
-func (s *setStore) has(d serialset.Digest) bool { return s.loaded(d) != nil }
+// has reports whether a set answers for itself: it is in memory, or there is no
+// room for it and it is searched where it lies.
+func (s *setStore) has(d serialset.Digest) bool {
+	s.mu.Lock()
+	l := s.loads[d]
+	s.mu.Unlock()
+	if l == nil {
+		return false
+	}
+	select {
+	case <-l.done:
+		return l.set != nil || errors.Is(l.err, ErrTooLarge)
+	default:
+		return false
+	}
+}
 
 // get returns the set that ref names, if it was fetched and verified.
 func (s *setStore) get(ref *setRef) *serialset.Set {
@@ -84,7 +100,7 @@ func (s *setStore) loaded(d serialset.Digest) *serialset.Set {
 // where the last one failed a while ago.
 func (s *setStore) load(ref *setRef) *load {
 	now := s.clock()
-	l := &load{begun: now, done: make(chan struct{}), size: ref.set.Size}
+	l := &load{begun: now, done: make(chan struct{}), size: serialset.MaxMemory(ref.set.Size)}
 	digest := ref.digest
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,6 +116,7 @@ func (s *setStore) load(ref *setRef) *load {
 		l.err = fmt.Errorf("%s: %w: %d bytes beside %d in memory, with a budget of %d; raise the function's memory", ref.set.Key, ErrTooLarge, l.size, s.bytes, s.budget)
 		l.size, l.ended = 0, now
 		close(l.done)
+		go func() { _ = guard(func() error { s.arrived(); return nil }) }() // its predecessor makes room
 		return l
 	}
 	s.bytes += l.size
@@ -113,10 +130,24 @@ func (l *load) over(now time.Time) bool {
 	select {
 	case <-l.done:
 		since := now.Sub(l.ended)
-		return l.err != nil && (since > loadRetry || since < 0)
+		retry := loadRetry
+		if errors.Is(l.err, ErrTooLarge) {
+			retry = roomRetry
+		}
+		return l.err != nil && (since > retry || since < 0)
 	default:
 		age := now.Sub(l.begun)
 		return age > loadPatience || age < 0
+	}
+}
+
+// noRoom reports whether a set could not be fetched for want of memory.
+func (l *load) noRoom() bool {
+	select {
+	case <-l.done:
+		return errors.Is(l.err, ErrTooLarge)
+	default:
+		return false
 	}
 }
 
@@ -175,13 +206,9 @@ func (s *setStore) report(ref *setRef, set *serialset.Set, err error) {
 }
 
 func (s *setStore) read(ctx context.Context, ref *setRef) (*serialset.Set, error) {
-	data, _, err := s.store.ReadAll(ctx, ref.set.Key, ref.set.Size, objectstore.GetOptions{})
-	var large *objectstore.TooLargeError
-	if errors.As(err, &large) {
-		return nil, fmt.Errorf("%s: %w: it has %d bytes and the catalog says %d", ref.set.Key, serialset.ErrCorrupt, large.Size, large.Limit)
-	}
+	data, err := s.ranges.whole(ctx, ref)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", ref.set.Key, err)
 	}
 	set, err := serialset.Open(data, ref.digest)
 	if err != nil {
@@ -212,4 +239,5 @@ func (s *setStore) keep(snap *snapshot) {
 			s.drop(d)
 		}
 	}
+	s.ranges.retain(used)
 }

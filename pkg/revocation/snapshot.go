@@ -293,16 +293,31 @@ func (f *form) refs() iter.Seq[*setRef] {
 	}
 }
 
-// wanted returns the sets that requests will need: those of lists that were
-// asked, in their earlier form or this one.
-func (s *snapshot) wanted() []*setRef {
-	var out []*setRef
-	for _, l := range s.all() {
-		if l.asked.Load() {
-			out = slices.AppendSeq(out, l.refs())
+// wanted yields the lists that requests have asked, in their earlier form or
+// this one.
+func (s *snapshot) wanted() iter.Seq[*list] {
+	return func(yield func(*list) bool) {
+		for _, l := range s.all() {
+			if l.asked.Load() && !yield(l) {
+				return
+			}
 		}
 	}
-	return out
+}
+
+// inMemory reports whether a set of the list, or of one before it, is held.
+func (l *list) inMemory(loaded func(serialset.Digest) *serialset.Set) bool {
+	if loaded(l.own.digest) != nil {
+		return true
+	}
+	for i := range l.priors {
+		for r := range l.priors[i].refs() {
+			if loaded(r.digest) != nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // digests returns the sets that the snapshot has use for: its own, and, of a
