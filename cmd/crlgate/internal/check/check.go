@@ -272,15 +272,25 @@ func (b Bucket) put(record *catalog.CRL, c *preprocess.Candidate) error {
 }
 
 // ReadAll returns an object.
-func (b Bucket) ReadAll(_ context.Context, key string, maxBytes int64, _ objectstore.GetOptions) ([]byte, objectstore.Object, error) {
+func (b Bucket) ReadAll(_ context.Context, key string, maxBytes int64, opts objectstore.GetOptions) ([]byte, objectstore.Object, error) {
 	data, ok := b[key]
 	if !ok {
 		return nil, objectstore.Object{}, objectstore.ErrNotFound
 	}
+	whole := int64(len(data))
+	if r := opts.Range; r != (objectstore.Range{}) {
+		if r.Offset >= whole {
+			return nil, objectstore.Object{}, objectstore.ErrRange
+		}
+		data = data[r.Offset:]
+		if r.Length > 0 && r.Length < int64(len(data)) {
+			data = data[:r.Length]
+		}
+	}
 	if int64(len(data)) > maxBytes {
 		return nil, objectstore.Object{}, &objectstore.TooLargeError{Op: objectstore.OpGet, Key: key, Limit: maxBytes, Size: int64(len(data))}
 	}
-	return data, objectstore.Object{Key: key, Size: int64(len(data)), Version: "1"}, nil
+	return data, objectstore.Object{Key: key, Size: whole, Version: "1"}, nil
 }
 
 // decide asks for the certificate and decides as the authorizer would.
