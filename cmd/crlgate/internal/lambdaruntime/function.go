@@ -20,8 +20,13 @@ const closeGrace = 500 * time.Millisecond
 // returnPatience is how long an invocation waits for a worker that has answered
 // and not yet asked for the next event, or has not asked for its first, before
 // it goes to a new environment. It takes a worker a fraction of a millisecond;
-// those of a process that is about to exit never ask.
-const returnPatience = 50 * time.Millisecond
+// those of a process that is about to exit never ask. Where the function may
+// have no new environment, the invocation waits for limitPatience before it is
+// throttled: a busy machine may keep many workers of one process waiting.
+const (
+	returnPatience = 50 * time.Millisecond
+	limitPatience  = 2 * time.Second
+)
 
 // A Function runs one function in as many environments as its invocations
 // need. Its methods may be called from several goroutines.
@@ -108,11 +113,11 @@ func (f *Function) invoke(ctx context.Context, id string, payload []byte, patien
 // place assigns an invocation to an environment, waiting for a worker that is
 // about to be free or, if patient, until there is one.
 func (f *Function) place(ctx context.Context, inv *invocation, patient bool) error {
+	began := time.Now()
 	patience := time.NewTimer(returnPatience)
 	defer patience.Stop()
-	hurry := false
 	for {
-		room, err := f.assign(inv, hurry)
+		room, err := f.assign(inv, time.Since(began))
 		if err == nil {
 			return nil
 		}
@@ -122,7 +127,7 @@ func (f *Function) place(ctx context.Context, inv *invocation, patient bool) err
 		select {
 		case <-room:
 		case <-patience.C:
-			hurry = true
+			patience.Reset(limitPatience)
 		case <-f.ctx.Done(): // the next turn says ErrClosed
 		case <-ctx.Done():
 			return fmt.Errorf("invoking %s: %w", f.cfg.Name, ctx.Err())
@@ -133,11 +138,10 @@ func (f *Function) place(ctx context.Context, inv *invocation, patient bool) err
 // errReturning says that no worker is free but one is about to be.
 var errReturning = errors.New("a worker is about to be free")
 
-// assign gives an invocation to the environment with room that was used last,
-// or to a new one, for which errReturning is no reason to wait if in a hurry.
-// With errReturning and a ThrottleError comes a channel that is closed when
-// there may be room.
-func (f *Function) assign(inv *invocation, hurry bool) (room <-chan struct{}, err error) {
+// assign gives an invocation that has waited for some time to the environment
+// with room that was used last, or to a new one. With errReturning and a
+// ThrottleError comes a channel that is closed when there may be room.
+func (f *Function) assign(inv *invocation, waited time.Duration) (room <-chan struct{}, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
@@ -152,11 +156,12 @@ func (f *Function) assign(inv *invocation, hurry bool) (room <-chan struct{}, er
 		returning = returning || candidate.phase == ready &&
 			(len(candidate.answered) > 0 || len(candidate.assigned) < f.cfg.Concurrency)
 	}
-	if e == nil && returning && !hurry {
+	atLimit := len(f.envs) >= f.cfg.MaxEnvironments
+	if e == nil && returning && (waited < returnPatience || atLimit && waited < limitPatience) {
 		return f.freed, errReturning
 	}
 	if e == nil {
-		if len(f.envs) >= f.cfg.MaxEnvironments {
+		if atLimit {
 			return f.freed, &ThrottleError{Function: f.cfg.Name, Limit: f.cfg.MaxEnvironments}
 		}
 		if e, err = newEnvironment(f); err != nil {
