@@ -93,6 +93,25 @@ func (w *world) client(leaf *pki.Leaf) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
+// connect has a client make its connection: with a request of a method that
+// the gateway refuses before it asks the authorizer.
+func (w *world) connect(c *http.Client) {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), "PROPFIND", w.URL(gateway.REST)+"/", nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	if len(w.pids()) > 0 {
+		w.t.Fatal("a refused method reached the authorizer")
+	}
+}
+
 // do sends a request and waits for its record.
 func (w *world) do(c *http.Client, url string) answer {
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
