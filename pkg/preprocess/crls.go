@@ -36,7 +36,7 @@ func (p *Preprocessor) syncCRL(ctx context.Context, key string, now time.Time) (
 	body, err := p.uploads.Get(ctx, key, opts)
 	switch {
 	case errors.Is(err, objectstore.ErrNotModified):
-		return false, nil // an event came twice, or late
+		return false, p.waitAgain(ctx, cat, old, now) // an event came twice, or late
 	case errors.Is(err, objectstore.ErrNotFound):
 		return false, p.deleted(ctx, known.serving, old, key, now)
 	case err != nil:
@@ -63,6 +63,24 @@ func (p *Preprocessor) syncCRL(ctx context.Context, key string, now time.Time) (
 		}
 	}
 	return entered, errors.Join(errs...)
+}
+
+// waitAgain sees to it that a CRL that waits for another is among those that the
+// catalog says wait: it may have been woken by one that was not enough.
+func (p *Preprocessor) waitAgain(ctx context.Context, cat *catalog.Catalog, r *Report, now time.Time) error {
+	line := ""
+	switch {
+	case r.Outcome != OutcomePending:
+	case r.Code == Expired:
+		line = r.Line
+	case r.Code == BaseMissing && r.Base != nil:
+		line = r.Base.Line
+	}
+	if line == "" || cat.Waiting[r.Key] == line {
+		return nil
+	}
+	_, err := p.change(ctx, now, func(c *catalog.Catalog) (bool, error) { return c.Wait(r.Key, line), nil })
+	return err
 }
 
 // readBody reads the upload, pinned to the version that the GET returned, and
@@ -284,6 +302,27 @@ func (p *Preprocessor) reportCRL(ctx context.Context, r *Report, now time.Time) 
 	return p.report(ctx, r)
 }
 
+// reportCheck is how long after a CRL was accepted it is made sure that its
+// report says so: the catalog may have been written, and the report not.
+const reportCheck = 2 * time.Hour
+
+// acceptedSince returns the upload keys of CRLs in force that entered after a moment.
+func acceptedSince(cat *catalog.Catalog, t time.Time) map[string]bool {
+	out := map[string]bool{}
+	for _, ca := range cat.CAs {
+		for l := range ca.Lists() {
+			out[l.Source.Key] = out[l.Source.Key] || l.Accepted.After(t)
+		}
+	}
+	return out
+}
+
+// reported reports whether the report on an upload that is in force says so.
+func (p *Preprocessor) reported(ctx context.Context, object objectstore.Object) (bool, error) {
+	r, err := ReadReport(ctx, p.cache, object.Key)
+	return r != nil && r.ETag == string(object.Version) && r.Outcome == OutcomeAccepted, err
+}
+
 // reconcileCRLs looks at every CRL upload. It reports whether any entered.
 func (p *Preprocessor) reconcileCRLs(ctx context.Context, now time.Time) (entered bool, err error) {
 	cat, _, err := p.loadCatalog(ctx)
@@ -294,6 +333,7 @@ func (p *Preprocessor) reconcileCRLs(ctx context.Context, now time.Time) (entere
 		return false, err
 	}
 	inForce := cat.InForce()
+	young := acceptedSince(cat, now.Add(-reportCheck))
 	var errs []error
 	present := map[string]bool{}
 	for _, prefix := range p.config.CRLPrefixes {
@@ -306,7 +346,16 @@ func (p *Preprocessor) reconcileCRLs(ctx context.Context, now time.Time) (entere
 			}
 			present[object.Key] = true
 			if slices.Contains(inForce[object.Key], string(object.Version)) {
-				continue // in force: nothing to read
+				if !young[object.Key] {
+					continue // in force: nothing to read
+				}
+				done, err := p.reported(ctx, object)
+				if err != nil {
+					errs = append(errs, err)
+				}
+				if done || err != nil {
+					continue
+				}
 			}
 			in, err := p.syncCRL(ctx, object.Key, now)
 			entered = entered || in
