@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,9 +14,12 @@ const (
 	exitCannot = 2
 )
 
+// exitCodes say what 0 and 1 mean of one command; no 1 without words.
+type exitCodes struct{ command, yes, no string }
+
 // exits says what the exit codes of each command mean. It is the one list: help
 // texts and docs/cli.md are made of it.
-var exits = []struct{ command, yes, no string }{
+var exits = []exitCodes{
 	{"demo", "every row of the table is as expected", "one is not"},
 	{"local", "stopped by Ctrl-C or SIGTERM", ""},
 	{"check", "the certificate is let in; without one, every CRL is accepted", "it is not; without one, a CRL is refused"},
@@ -76,9 +78,4 @@ func hintEverywhere(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		hintEverywhere(sub)
 	}
-}
-
-// hasExits reports whether the list names a command.
-func hasExits(name string) bool {
-	return slices.ContainsFunc(exits, func(e struct{ command, yes, no string }) bool { return e.command == name })
 }

@@ -38,7 +38,9 @@ form, method and path, status, decision and reason, CA, serial number, latency.
 The buckets live in DIR/.crlgate/s3 and outlast the run, and with them the CRL
 numbers that were reached, below which no CRL is accepted; --fresh begins anew.
 While it runs, DIR/.crlgate/local.json (readable by you only) tells put, status
-and invoke where it is.`,
+and invoke where it is.
+
+` + exitWords["local"],
 		Example: `  crlgate local
   crlgate local ./pki --upstream http://127.0.0.1:8080
   crlgate local --authorizer REVALIDATE_AFTER=2s --preprocessor CACHE_JSON=true
