@@ -1,6 +1,8 @@
 package preprocess
 
 import (
+	"slices"
+
 	"github.com/crlgate/crlgate/pkg/crl"
 	"github.com/crlgate/crlgate/pkg/issuer"
 	"github.com/crlgate/crlgate/pkg/serialset"
@@ -21,7 +23,7 @@ type flattener struct {
 	reasons []uint8
 
 	raw     []byte // certificateIssuer in force
-	current *serialset.Builder
+	current []*serialset.Builder
 }
 
 type otherIssuer struct {
@@ -41,42 +43,51 @@ func (f *flattener) add(b *crl.Batch) error {
 	for _, reason := range b.Reasons {
 		f.reasons = append(f.reasons, uint8(reason))
 	}
-	return f.current.Append(b.Width, b.Serials, b.Dates, f.reasons)
-}
-
-// attribute sets which certificate issuer the next entries are of.
-func (f *flattener) attribute(general []byte) error {
-	f.raw = append(f.raw[:0], general...)
-	if general == nil {
-		f.current = &f.own
-		return nil
-	}
-	raw := directoryName(general)
-	if raw == nil {
-		return refused(Code(crl.EntryExtensionMalformed), "an entry's certificateIssuer has no directoryName, so whose certificate it speaks of cannot be told (RFC 5280 §5.3.3)")
-	}
-	name, err := issuer.ParseName(raw)
-	if err != nil {
-		return refused(Code(crl.EntryExtensionMalformed), "certificateIssuer: %v", err)
-	}
-	i, known := f.byName[name]
-	if !known {
-		if i = len(f.others); i == MaxIssuers {
-			return refused(TooManyIssuers, "it speaks of the certificates of more than %d issuers", MaxIssuers)
+	for _, builder := range f.current {
+		if err := builder.Append(b.Width, b.Serials, b.Dates, f.reasons); err != nil {
+			return err
 		}
-		if f.byName == nil {
-			f.byName = map[issuer.Name]int{}
-		}
-		f.byName[name] = i
-		f.others = append(f.others, otherIssuer{name, issuer.Display(raw), &serialset.Builder{}})
 	}
-	f.current = f.others[i].builder
 	return nil
 }
 
-// directoryName returns the Name (DER) of the first directoryName of a
-// GeneralNames; nil: it has none.
-func directoryName(general []byte) []byte {
+// attribute sets which certificate issuer the next entries are of. Where it has
+// several directory names, one of them is the issuer's and the others are
+// alternative names of it (RFC 5280 §5.3.3); nothing tells which.
+func (f *flattener) attribute(general []byte) error {
+	f.raw, f.current = append(f.raw[:0], general...), f.current[:0]
+	if general == nil {
+		f.current = append(f.current, &f.own)
+		return nil
+	}
+	for _, raw := range directoryNames(general) {
+		name, err := issuer.ParseName(raw)
+		if err != nil {
+			return refused(Code(crl.EntryExtensionMalformed), "certificateIssuer: %v", err)
+		}
+		i, known := f.byName[name]
+		if !known {
+			if i = len(f.others); i == MaxIssuers {
+				return refused(TooManyIssuers, "it speaks of the certificates of more than %d issuers", MaxIssuers)
+			}
+			if f.byName == nil {
+				f.byName = map[issuer.Name]int{}
+			}
+			f.byName[name] = i
+			f.others = append(f.others, otherIssuer{name, issuer.Display(raw), &serialset.Builder{}})
+		}
+		if builder := f.others[i].builder; !slices.Contains(f.current, builder) {
+			f.current = append(f.current, builder)
+		}
+	}
+	if len(f.current) == 0 {
+		return refused(Code(crl.EntryExtensionMalformed), "an entry's certificateIssuer has no directoryName, so whose certificate it speaks of cannot be told (RFC 5280 §5.3.3)")
+	}
+	return nil
+}
+
+// directoryNames returns the directory names (Name, DER) among GeneralNames.
+func directoryNames(general []byte) (out [][]byte) {
 	in, seq := cryptobyte.String(general), cryptobyte.String(nil)
 	if !in.ReadASN1(&seq, asn1.SEQUENCE) {
 		return nil
@@ -88,10 +99,10 @@ func directoryName(general []byte) []byte {
 	for _, n := range names {
 		var name cryptobyte.String
 		if s := cryptobyte.String(n); s.ReadASN1(&name, asn1.Tag(4).ContextSpecific().Constructed()) {
-			return name
+			out = append(out, name)
 		}
 	}
-	return nil
+	return out
 }
 
 // finish lays the sets out. Entries that name the CRL's own issuer as their

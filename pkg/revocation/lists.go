@@ -14,9 +14,10 @@ import (
 
 // tally adds up what the CRLs that cover a certificate say.
 type tally struct {
-	covered, current       crl.ReasonFlags // reasons that CRLs cover, and that current ones do
-	ownCovered, ownCurrent crl.ReasonFlags // the same, of the certificate's own key
-	unknown                bool            // the chain of a current one's signer is not known
+	covered, current           crl.ReasonFlags // reasons that CRLs cover, and that current ones do
+	ownCovered, ownCurrent     crl.ReasonFlags // the same, of the certificate's own key
+	namedCovered, namedCurrent crl.ReasonFlags // the same, of CRL issuers that the certificate names
+	unknown, namedUnknown      bool            // the chain of a current one's signer is not known
 }
 
 // askLists asks every CRL that covers a certificate of ca. above are the keys whose own status is being asked about.
@@ -45,8 +46,12 @@ func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *
 			known = signer.known
 		}
 		t.covered |= l.reasons
-		if l.ownKey {
+		named := l.ca != ca
+		switch {
+		case l.ownKey:
 			t.ownCovered |= l.reasons
+		case named:
+			t.namedCovered |= l.reasons
 		}
 		current := c.askList(ctx, l, ca, cert, now, a)
 		if a.Status == Revoked {
@@ -55,15 +60,21 @@ func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *
 		if current {
 			t.unknown = t.unknown || !known
 			t.current |= l.reasons
-			if l.ownKey {
+			switch {
+			case l.ownKey:
 				t.ownCurrent |= l.reasons
+			case named:
+				t.namedCurrent |= l.reasons
+				t.namedUnknown = t.namedUnknown || !known
 			}
 		}
 	}
 	if t.ownCovered != 0 {
-		// The certificate's own key publishes here: what other keys' CRLs say
-		// does not stand in for it.
-		t.covered, t.current, t.unknown = t.ownCovered, t.ownCurrent, false
+		// The certificate's own key publishes here: what the CA's other keys'
+		// CRLs say does not stand in for it. Indirect CRLs that the certificate
+		// names add what they cover (RFC 5280 §6.3.3).
+		t.unknown = t.namedUnknown && t.ownCurrent != crl.AllReasons
+		t.covered, t.current = t.ownCovered|t.namedCovered, t.ownCurrent|t.namedCurrent
 	}
 	a.signerUnknown = t.unknown
 	switch {
@@ -182,10 +193,12 @@ func (c *Cache) find(ctx context.Context, l *list, certIssuer, crlIssuer issuer.
 		return f, 0, nil
 	}
 	fits := serialset.MaxMemory(ref.set.Size) <= c.config.MemoryBudget
-	if p, set := c.predecessor(l, certIssuer, crlIssuer, now); set != nil && fits {
+	if p, set := c.predecessor(l, certIssuer, crlIssuer, now); p != nil && fits {
 		if load := c.sets.load(ref); !load.noRoom() {
 			f.form = &p.form
-			f.entry, f.hit = set.Lookup(serial)
+			if set != nil {
+				f.entry, f.hit = set.Lookup(serial)
+			}
 			return f, now.Sub(p.at), nil
 		}
 	}
@@ -214,14 +227,18 @@ func (c *Cache) find(ctx context.Context, l *list, certIssuer, crlIssuer issuer.
 }
 
 // predecessor returns what stood in a list's line before it, if that is in
-// memory and not too old to answer.
+// memory and not too old to answer. A nil set beside it: it had no entries for
+// that issuer.
 func (c *Cache) predecessor(l *list, certIssuer, crlIssuer issuer.Name, now time.Time) (*prior, *serialset.Set) {
 	for i := range l.priors {
 		p := &l.priors[i]
 		age := now.Sub(p.at)
 		old := p.ref(certIssuer, crlIssuer)
-		if old == nil || age < 0 || age > c.config.MaxUnvalidated {
+		if age < 0 || age > c.config.MaxUnvalidated {
 			continue
+		}
+		if old == nil {
+			return p, nil
 		}
 		if set := c.sets.loaded(old.digest); set != nil {
 			return p, set

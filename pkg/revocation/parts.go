@@ -284,8 +284,6 @@ func withDeltas(lists []*list) []*list {
 // catalog names now.
 func (c *Cache) coveringFor(ctx context.Context, s *snapshot, ca *authority, cert *clientcert.Certificate, keys []issuer.KeyDigest, now time.Time) (lists []covering, current bool, err error) {
 	own, indirect := pointsOf(cert, ca)
-	if current, err = c.fill(ctx, s.needs(ca, own, indirect), now); err != nil {
-		return nil, false, err
-	}
-	return s.covering(ca, cert, own, indirect, keys), current, nil
+	current, err = c.fill(ctx, s.needs(ca, own, indirect), now)
+	return s.covering(ca, cert, own, indirect, keys), current, err // what is here may revoke, whatever is not
 }
