@@ -35,6 +35,7 @@ const (
 	NextUpdateMissing   Code = "next_update_missing"   // refused (RFC 5280 §5.1.2.5)
 	DatesConflict       Code = "dates_conflict"        // refused: nextUpdate before thisUpdate
 	BaseMissing         Code = "delta_base_missing"    // pending: the complete CRL that a delta CRL is a delta to
+	DeltaNumberConflict Code = "delta_number_conflict" // refused: BaseCRLNumber not below the CRL number
 	TooManyIssuers      Code = "too_many_issuers"      // refused: an indirect CRL of more than MaxIssuers certificate issuers
 	AttributeCertsOnly  Code = "attribute_certs_only"  // refused: speaks of no client certificate
 )
@@ -127,7 +128,13 @@ func ReadCRL(r io.Reader, opts crl.Options) (*Candidate, error) {
 
 // supported refuses by name what is understood and cannot be used.
 func supported(l *crl.List) error {
+	var unsupported *crl.Error
+	if errors.As(l.Unsupported(), &unsupported) {
+		return asRefusal(unsupported)
+	}
 	switch {
+	case l.Delta() && l.BaseNumber.Cmp(l.Number) >= 0:
+		return refused(DeltaNumberConflict, "it is a delta to CRL number %v, which is not older than its own number %v (RFC 5280 §5.2.4)", l.BaseNumber, l.Number)
 	case l.IDP != nil && l.IDP.OnlyAttributeCerts:
 		return refused(AttributeCertsOnly, "it speaks of attribute certificates only, which are no client certificates")
 	case l.NextUpdate.IsZero():
