@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -32,10 +33,9 @@ const waitAtMost = 60 * time.Second
 
 // served is a folder that "crlgate local", a process of its own, serves.
 type served struct {
-	t      *testing.T
-	dir    string
-	ca     *pki.CA
-	number int64
+	t   *testing.T
+	dir string
+	ca  *pki.CA
 
 	process *exec.Cmd
 	out     output
@@ -80,7 +80,7 @@ func (s *served) write(name string, data []byte) {
 	}
 }
 
-// crl writes the next CRL, or that of a number.
+// crl writes the CRL of a number.
 func (s *served) crl(number int64, revoked ...*pki.Leaf) {
 	s.t.Helper()
 	o := pki.CRLOptions{Number: big.NewInt(number), ThisUpdate: time.Now(), NextUpdate: time.Now().Add(time.Hour)}
@@ -194,7 +194,9 @@ func (s *served) get(form string, leaf *pki.Leaf) (int, string) {
 	_, port, _ := net.SplitHostPort(address)
 	transport := &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{leaf.TLSCertificate()}},
-		Dial:            func(network, _ string) (net.Conn, error) { return net.Dial(network, address) },
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, address)
+		},
 	}
 	defer transport.CloseIdleConnections()
 	resp, err := (&http.Client{Transport: transport, Timeout: 30 * time.Second}).Get("https://" + s.state.Domain + ":" + port + "/orders")

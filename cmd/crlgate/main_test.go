@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/target"
 )
 
 // TestMain also lets the test binary be crlgate, the local S3 server included.
@@ -62,7 +65,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits_, "await": await},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits_, "await": await, "profile": profile},
 	})
 }
 
@@ -83,6 +86,21 @@ func exits_(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("crlgate %q: exit code %d, want %d", args[1:], got, want)
 	}
+}
+
+// profile writes an AWS configuration with one profile, which leads to the S3
+// server of a local stack, and has the commands that follow use it: profile
+// name state-file.
+func profile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: profile name state-file")
+	}
+	var s target.State
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &s))
+	config := ts.MkAbs("aws-config")
+	ts.Check(os.WriteFile(config, fmt.Appendf(nil, "[profile %s]\naws_access_key_id = %s\naws_secret_access_key = %s\nregion = %s\nendpoint_url = %s\n",
+		args[0], s.AccessKey, s.SecretKey, s.Region, s.Endpoint), 0o600))
+	ts.Setenv("AWS_CONFIG_FILE", config)
 }
 
 // await waits for a file.
