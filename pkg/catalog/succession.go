@@ -31,7 +31,8 @@ func (c *Catalog) Admit(ca string, l *CRL, now time.Time) (Code, string) {
 	if serving != nil && serving.Content == l.Content {
 		return Same, fmt.Sprintf("CRL number %s is in force already", l.Number)
 	}
-	if floor := c.Floor(l.Line); floor != nil {
+	floor := c.Floor(l.Line)
+	if floor != nil {
 		if code, why := floor.refuses(l); code != "" {
 			return code, why
 		}
@@ -41,8 +42,11 @@ func (c *Catalog) Admit(ca string, l *CRL, now time.Time) (Code, string) {
 			return code, why
 		}
 	}
-	if now.After(l.NextUpdate) && serving == nil && l.Base == nil {
-		return Expired, fmt.Sprintf("its nextUpdate %s is past, and no older CRL of its line is in force that it would replace; upload a current CRL", stamp(l.NextUpdate))
+	// Where the line ever served, as a floor tells, one that is past its
+	// nextUpdate enters all the same: what it revokes counts, it makes nothing
+	// good, and no other key's CRL stands in for it.
+	if now.After(l.NextUpdate) && floor == nil && l.Base == nil {
+		return Expired, fmt.Sprintf("its nextUpdate %s is past, and no CRL of its line was ever accepted that it would replace; upload a current CRL", stamp(l.NextUpdate))
 	}
 	return Succeeds, ""
 }
