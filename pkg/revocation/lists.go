@@ -199,7 +199,7 @@ func (c *Cache) find(ctx context.Context, l *list, certIssuer, crlIssuer issuer.
 			if set != nil {
 				f.entry, f.hit = set.Lookup(serial)
 			}
-			return f, now.Sub(p.at), nil
+			return f, max(now.Sub(p.at), 1), nil // never 0: it is not the newest
 		}
 	}
 	ctx, cancel := c.patience(ctx)
