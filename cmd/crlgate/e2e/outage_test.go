@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"math/big"
 	"net/http"
 	"slices"
 	"testing"
@@ -10,6 +11,8 @@ import (
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/stack"
 	"github.com/crlgate/crlgate/internal/pki"
 	"github.com/crlgate/crlgate/pkg/catalog"
+	"github.com/crlgate/crlgate/pkg/objectstore"
+	"github.com/crlgate/crlgate/pkg/preprocess"
 )
 
 // warm is a stack with one CA and a CRL, whose one authorizer process has
@@ -187,7 +190,7 @@ func TestCorruptedSet(t *testing.T) {
 	}
 	for what, data := range map[string][]byte{
 		"first octet": flipped(0), "an octet in the middle": flipped(len(set) / 2), "last octet": flipped(len(set) - 1),
-		"cut": set[:len(set)-1], "longer": append(bytes.Clone(set), 0), "empty": {},
+		"cut": set[:len(set)-1], "empty": {}, "another object": bytes.Repeat([]byte("CRLGSET\x01"), len(set)/8+1)[:len(set)],
 	} {
 		w.overwrite(key, data)
 		before := len(w.logLines(key, `"level":"ERROR"`))
@@ -200,9 +203,58 @@ func TestCorruptedSet(t *testing.T) {
 		}
 		eventually(t, "a line of the log that names "+key+" ("+what+")", func() bool { return len(w.logLines(key, `"level":"ERROR"`)) > before })
 	}
+	if err := w.Cache.Delete(t.Context(), key, objectstore.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(1100 * time.Millisecond)
+	w.expect(w.good, http.StatusForbidden, "cache_unavailable")
+	w.expect(w.revoked, http.StatusForbidden, "cache_unavailable")
 	w.overwrite(key, set)
 	w.await(w.good, http.StatusOK, "good", "403 cache_unavailable")
 	w.expect(w.revoked, http.StatusForbidden, "revoked")
+}
+
+// TestCorruptedLargeSet damages the end of a set that is large enough to be
+// searched where it lies. Whoever needs the damaged part is denied, and never
+// for a wrong reason; the rest goes on.
+func TestCorruptedLargeSet(t *testing.T) {
+	t.Parallel()
+	w := start(t, stack.Config{AuthorizerConcurrency: 16, MaxAuthorizers: 1})
+	ca := newCA(t, "large")
+	const entries = 200_000
+	serial := func(n int64) *big.Int { return new(big.Int).Lsh(big.NewInt(2*n+1), 64) }
+	issue := func(name string, n int64) *pki.Leaf {
+		return ca.issueWith(name, pki.LeafOptions{Serial: serial(n)})
+	}
+	w.trust(ca)
+	w.upload("crls/large.crl", ca.crl(func(o *pki.CRLOptions) {
+		o.EntrySeq = func(yield func(pki.Entry) bool) {
+			for n := int64(1); n <= entries && yield(pki.Entry{Serial: serial(n)}); n++ {
+			}
+		}
+	}), preprocess.OutcomeAccepted)
+	key := w.catalog().CAs["large"].CRLs[0].Set.Key
+	set := w.object(key)
+	if len(set) < 1<<20 {
+		t.Fatalf("the set has %d octets: too few for this test", len(set))
+	}
+	damaged := bytes.Clone(set)
+	damaged[len(set)-1] ^= 0x01
+	w.overwrite(key, damaged)
+	first, last, above := issue("first", 1), issue("last", entries), issue("above", entries+1)
+	for range 10 {
+		for leaf, want := range map[*pki.Leaf]string{first: "revoked", last: "", above: ""} {
+			a := w.get(leaf)
+			if !a.is(http.StatusForbidden, "cache_unavailable") && !(want != "" && a.is(http.StatusForbidden, want)) {
+				t.Errorf("%s: %v, want 403 cache_unavailable or %q", leaf.Certificate.Subject, a, want)
+			}
+		}
+	}
+	w.awaitLog(key, `"level":"ERROR"`)
+	w.overwrite(key, set)
+	w.await(above, http.StatusOK, "good", "403 cache_unavailable")
+	w.await(last, http.StatusForbidden, "revoked", "403 cache_unavailable")
+	w.await(first, http.StatusForbidden, "revoked", "403 cache_unavailable")
 }
 
 // newerFormat is a catalog as a later release may write it.
