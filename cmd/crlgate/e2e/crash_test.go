@@ -43,7 +43,7 @@ func TestPanicInTheAuthorizer(t *testing.T) {
 				w.expectVia(form, good, http.StatusOK, "good")
 			}
 			w.awaitLog("a rule that panics", `"level":"ERROR"`)
-			w.awaitLog("nil map", `"level":"ERROR"`)
+			w.awaitLog("index out of range", `"level":"ERROR"`)
 			w.awaitLog("a rule that denies")
 			if got := onlyPID(t, w.pids()); got != pid {
 				t.Errorf("process %d was replaced by %d: a panic ended it", pid, got)

@@ -37,8 +37,11 @@ func newSeries(t *testing.T) *series {
 	s.alpha.revoke(s.second)
 	two := s.alpha.crl(nil)
 	s.uploads = []upload{
-		{"issuers/alpha.pem", s.alpha.PEM()}, {"crls/alpha.crl", one}, {"issuers/beta.pem", s.beta.PEM()},
-		{"issuers/beta.json", []byte(`{"crl": "optional"}`)}, {"crls/alpha.crl", two},
+		{"issuers/alpha.pem", s.alpha.PEM()},
+		{"crls/alpha.crl", one},
+		{"issuers/beta.pem", s.beta.PEM()},
+		{"issuers/beta.json", []byte(`{"crl": "optional"}`)},
+		{"crls/alpha.crl", two},
 	}
 	return s
 }

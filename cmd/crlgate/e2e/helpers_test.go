@@ -16,7 +16,6 @@ import (
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/gateway"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/lambdaruntime"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/stack"
-	"github.com/crlgate/crlgate/internal/pki"
 	"github.com/crlgate/crlgate/pkg/catalog"
 	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/preprocess"
@@ -300,10 +299,4 @@ func writeFile(t testing.TB, dir, name string, data []byte) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-// keyPEM is a leaf's key in PEM.
-func keyPEM(t testing.TB, leaf *pki.Leaf) []byte {
-	t.Helper()
-	return must[[]byte](t, "writing a key")(leaf.KeyPEM())
 }

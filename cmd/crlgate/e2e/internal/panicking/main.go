@@ -37,18 +37,20 @@ func main() {
 		RevalidateAfter: time.Second, MaxUnvalidated: time.Minute, MemoryBudget: 64 << 20,
 	}, time.Now, log, nil)
 	lambda.Start(authorize.New(authorize.Config{
-		Asker: asker{cache}, Rules: []authorize.Rule{rule}, Log: log,
+		Asker: asker{cache: cache}, Rules: []authorize.Rule{rule}, Log: log,
 		Settings: authorize.Settings{Observe: os.Getenv("MODE") == "observe"},
 	}))
 }
 
-type asker struct{ cache *revocation.Cache }
+type asker struct {
+	cache   *revocation.Cache
+	answers []revocation.Answer // none
+}
 
 // Ask panics for certain certificates.
 func (a asker) Ask(ctx context.Context, cert *clientcert.Certificate, now time.Time) revocation.Answer {
 	if bytes.Contains(cert.Subject, []byte("panic-in-asker")) {
-		var nothing map[string]int
-		nothing["a write to a nil map"]++
+		return a.answers[len(cert.Subject)] // out of range
 	}
 	return a.cache.Ask(ctx, cert, now)
 }
