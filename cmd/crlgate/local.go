@@ -64,6 +64,9 @@ and invoke where it is.
 				return err
 			}
 			for form, p := range map[gateway.Form]*int{gateway.REST: &rest, gateway.HTTP1: &http1, gateway.HTTP2: &http2} {
+				if *p < 0 || *p > 65535 {
+					return fmt.Errorf("--%s %d is not a port: use 1 to 65535, or 0 for a free one", portFlags[form], *p)
+				}
 				c.Ports[form] = *p
 				if *p == 0 && cmd.Flags().Changed(portFlags[form]) {
 					c.Ports[form] = -1 // 0 said aloud: any free one

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/status"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/target"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/terminal"
+	"github.com/crlgate/crlgate/pkg/objectstore"
 )
 
 func statusCommand() *cobra.Command {
@@ -41,18 +43,11 @@ Only the cache bucket is read.
 				return fmt.Errorf("--interval %v is not a time to wait, such as 2s", every)
 			}
 			s, err := showStatus(cmd, t, asJSON, watch)
-			for watch && err == nil {
-				select {
-				case <-cmd.Context().Done():
-					watch = false
-				case <-time.After(every):
-					var next *status.Status
-					if next, err = showStatus(cmd, t, asJSON, true); err == nil {
-						s = next
-					} else if cmd.Context().Err() != nil {
-						watch, err = false, nil
-					}
-				}
+			if err != nil {
+				return ended(cmd.Context(), t, err)
+			}
+			if watch {
+				s, err = watchStatus(cmd, t, s, asJSON, every)
 			}
 			if err == nil && !s.OK {
 				err = errNo
@@ -66,6 +61,46 @@ Only the cache bucket is read.
 	f.DurationVar(&every, "interval", 2*time.Second, "how often, with --watch")
 	targetFlags(cmd, &of)
 	return cmd
+}
+
+// watchStatus shows the status again and again until Ctrl-C, and returns the last
+// one. That S3 is unavailable for a while does not end it, unless it is that of
+// a local stack that has ended.
+func watchStatus(cmd *cobra.Command, t *target.Target, last *status.Status, asJSON bool, every time.Duration) (*status.Status, error) {
+	ctx := cmd.Context()
+	for {
+		select {
+		case <-ctx.Done():
+			return last, nil
+		case <-time.After(every):
+		}
+		s, err := showStatus(cmd, t, asJSON, true)
+		switch {
+		case err == nil:
+			last = s
+			continue
+		case ctx.Err() != nil:
+			return last, nil
+		case !errors.Is(err, objectstore.ErrUnavailable):
+			return nil, err
+		}
+		if gone := ended(ctx, t, err); errors.Is(gone, target.ErrNoLocal) {
+			return nil, gone
+		}
+		fmt.Fprintln(cmd.ErrOrStderr(), "crlgate:", err)
+	}
+}
+
+// ended turns the error of a local stack that has ended meanwhile into one that
+// says so; others stay.
+func ended(ctx context.Context, t *target.Target, err error) error {
+	if t.Local == nil {
+		return err
+	}
+	if _, gone := target.Find(ctx, t.Local.Folder); errors.Is(gone, target.ErrNoLocal) {
+		return gone
+	}
+	return err
 }
 
 // showStatus prints the status once. On a terminal a watched one replaces the

@@ -100,7 +100,9 @@ func Run(ctx context.Context, c Config) (err error) {
 		}
 		return err
 	}
-	defer func() { err = errors.Join(err, stopped()) }()
+	// The state goes first: a command that comes now waits for the end, and is
+	// then told that nothing runs.
+	defer func() { err = errors.Join(err, lock.Remove(), stopped()) }()
 	s := l.describe()
 	if err := lock.Write(s); err != nil {
 		return err
@@ -270,8 +272,11 @@ func (l *local) apply(ctx context.Context, c change) error {
 	if err != nil {
 		return err
 	}
-	l.out.line("uploaded  %s, %s", c.key, terminal.Size(c.Size))
-	l.reports.await(c.key, version)
+	again := ""
+	if !l.reports.await(c.key, version) {
+		again = ", the same as before: its report stands"
+	}
+	l.out.line("uploaded  %s, %s%s", c.key, terminal.Size(c.Size), again)
 	return nil
 }
 

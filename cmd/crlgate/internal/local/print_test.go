@@ -3,6 +3,8 @@ package local
 import (
 	"bytes"
 	"context"
+	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -149,5 +151,27 @@ func TestKnownSettings(t *testing.T) {
 		if err := CheckSettings(function, map[string]string{known[0]: "x", "NO_SUCH": "y"}); err == nil || !strings.Contains(err.Error(), "NO_SUCH") || strings.Contains(err.Error(), "setting "+known[0]) {
 			t.Errorf("CheckSettings: %v", err)
 		}
+	}
+}
+
+func TestPorts(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	port := taken.Addr().(*net.TCPAddr).Port
+	old := PreferredPorts
+	defer func() { PreferredPorts = old }()
+	PreferredPorts = map[gateway.Form]int{gateway.REST: port, gateway.HTTP1: port, gateway.HTTP2: port}
+	l := &local{Config: Config{Ports: map[gateway.Form]int{gateway.HTTP1: 4711, gateway.HTTP2: -1}}}
+	if got, want := l.ports(), (map[gateway.Form]int{gateway.HTTP1: 4711}); !maps.Equal(got, want) {
+		t.Errorf("ports %v, want %v: the preferred one is in use", got, want)
+	}
+	if err := taken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.ports()[gateway.REST]; got != port {
+		t.Errorf("port %d, want the preferred one, which is free", got)
 	}
 }

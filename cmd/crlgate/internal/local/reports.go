@@ -34,15 +34,17 @@ type awaited struct {
 	since   time.Time
 }
 
-// await notes that a report on an upload should come.
-func (r *reports) await(key string, version objectstore.Version) {
+// await notes that a report on an upload should come. It returns false where the
+// last report is on the same bytes, so that none may come.
+func (r *reports) await(key string, version objectstore.Version) bool {
 	if r.seen[key].etag == string(version) {
-		return // the same bytes again: nothing may come
+		return false
 	}
 	if r.awaited == nil {
 		r.awaited = map[string]awaited{}
 	}
 	r.awaited[key] = awaited{version, time.Now()}
+	return true
 }
 
 // givenUp is when no report can be expected any more: Lambda's longest timeout.
