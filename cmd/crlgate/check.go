@@ -67,7 +67,7 @@ Without CERT the last five are null.
 	f := cmd.Flags()
 	issuerFlags(cmd, &in.Issuers, &in.AllowSHA1)
 	crlFlag(cmd, &in.CRLs)
-	f.StringVar(&at, "at", "", "the time for everything, RFC 3339 (default now)")
+	f.StringVar(&at, "at", "", "the `TIME` for everything, RFC 3339 (default now)")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	_ = cmd.MarkFlagRequired("issuer")
 	return cmd

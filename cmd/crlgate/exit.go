@@ -24,7 +24,7 @@ var exits = []exitCodes{
 	{"local", "stopped by Ctrl-C or SIGTERM", ""},
 	{"check", "the certificate is let in; without one, every CRL is accepted", "it is not; without one, a CRL is refused"},
 	{"flatten", "the CRL is accepted and the set written", "the CRL is refused; nothing is written"},
-	{"inspect", "the object is whole", ""},
+	{"inspect", "the object is whole", "it is not: damaged, cut short, or none of crlgate's"},
 	{"invoke", "the answer is allow", "the answer is deny"},
 	{"put", "every upload is accepted", "one is pending or refused"},
 	{"status", "nothing is expired, refused or pending", "something is"},

@@ -10,9 +10,11 @@ import (
 )
 
 // targetWords say which buckets a command works on.
-const targetWords = `They are those of the local stack
-that runs in the current folder, or in the one that --local names; or, with
---cache-bucket, a deployment's on AWS, reached with the usual credentials.`
+const targetWords = `
+
+The buckets are those of the local stack that runs in the current folder, or in
+the one that --local names; or those that the flags name, a deployment's on AWS,
+reached with the usual credentials.`
 
 // targetFlags adds the flags that name the buckets.
 func targetFlags(cmd *cobra.Command, o *target.Options) {

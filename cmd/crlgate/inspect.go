@@ -3,17 +3,18 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/status"
 	"github.com/crlgate/crlgate/pkg/catalog"
 	"github.com/crlgate/crlgate/pkg/crl"
 	"github.com/crlgate/crlgate/pkg/issuer"
@@ -44,6 +45,10 @@ catalog. A set is read to its end, and every hash in it is checked.
 			} else {
 				err = inspectSet(out, data, serials, asJSON)
 			}
+			if errors.Is(err, errNotWhole) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", args[0], err)
+				return errNo
+			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
@@ -56,6 +61,9 @@ catalog. A set is read to its end, and every hash in it is checked.
 	return cmd
 }
 
+// errNotWhole says that an object is damaged, or no cache object at all.
+var errNotWhole = errors.New("not whole")
+
 // setEntry is one line of inspect --serials --json.
 type setEntry struct {
 	Serial         string    `json:"serial"`
@@ -66,7 +74,7 @@ type setEntry struct {
 func inspectSet(out io.Writer, data []byte, serials, asJSON bool) error {
 	s, digest, err := serialset.Inspect(data)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errNotWhole, err)
 	}
 	if !serials {
 		if asJSON {
@@ -103,8 +111,11 @@ func minimal(b []byte) []byte {
 
 func inspectCatalog(out io.Writer, data []byte, asJSON bool) error {
 	c, err := catalog.Parse(data)
+	if errors.Is(err, catalog.ErrFormat) {
+		return err // whole, perhaps, and not for this reader to say
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errNotWhole, err)
 	}
 	if asJSON {
 		enc := json.NewEncoder(out)
@@ -116,28 +127,15 @@ func inspectCatalog(out io.Writer, data []byte, asJSON bool) error {
 	fmt.Fprintln(w, "CA\tCRL\tNUMBER\tENTRIES\tTHIS UPDATE\tNEXT UPDATE\tSCOPE")
 	for _, name := range slices.Sorted(maps.Keys(c.CAs)) {
 		ca := c.CAs[name]
-		if len(ca.CRLs) == 0 {
+		switch {
+		case ca.Parts != nil:
+			fmt.Fprintf(w, "%s\t(more in %d parts, catalog/…)\t\t\t\t\t\n", name, len(ca.Parts.Refs))
+		case len(ca.CRLs) == 0:
 			fmt.Fprintf(w, "%s\t(none)\t\t\t\t\t\n", name)
 		}
 		for _, l := range ca.CRLs {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", name, l.Source.Key, l.Number, l.Entries, l.ThisUpdate.Format(time.RFC3339), l.NextUpdate.Format(time.RFC3339), scopeWords(&l.Scope))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", name, l.Source.Key, l.Number, l.Entries, l.ThisUpdate.Format(time.RFC3339), l.NextUpdate.Format(time.RFC3339), status.ScopeWords(&l.Scope))
 		}
 	}
 	return w.Flush()
-}
-
-func scopeWords(s *catalog.Scope) string {
-	var words []string
-	for _, f := range []struct {
-		set  bool
-		word string
-	}{{s.OnlyUserCerts, "user certificates"}, {s.OnlyCACerts, "CA certificates"}, {s.OnlySomeReasons != 0, "some reasons"}, {s.Indirect, "indirect"}, {len(s.Points) > 0, fmt.Sprintf("%d distribution point names", len(s.Points))}} {
-		if f.set {
-			words = append(words, f.word)
-		}
-	}
-	if len(words) == 0 {
-		return "all"
-	}
-	return strings.Join(words, ", ")
 }

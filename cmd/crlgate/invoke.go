@@ -26,7 +26,7 @@ func invokeCommand() *cobra.Command {
 		Long: `Show the authorizer's answer to an event of a REST API or an HTTP API (payload
 formats 1.0 and 2.0), through the same packages as the function. With --issuer it
 answers from files, as "crlgate check" does, and from nothing else. Otherwise it
-reads the catalog and sets of a cache bucket. ` + targetWords + `
+reads the catalog and sets of a cache bucket.` + targetWords + `
 Of a local stack it takes the authorizer's settings as well.
 
 The answer is printed as API Gateway would get it, which is JSON; why it is so goes
@@ -85,7 +85,7 @@ to standard error.
 	f := cmd.Flags()
 	issuerFlags(cmd, &in.Issuers, &in.AllowSHA1)
 	crlFlag(cmd, &in.CRLs)
-	f.StringVar(&at, "at", "", "the time of the request, RFC 3339 (default now)")
+	f.StringVar(&at, "at", "", "the `TIME` of the request, RFC 3339 (default now)")
 	f.BoolVar(set["MODE"], "observe", false, "as with the authorizer's MODE=observe")
 	f.BoolVar(set["REQUIRE_CHAIN"], "require-chain", false, "as with the authorizer's REQUIRE_CHAIN=true")
 	targetFlags(cmd, &of)

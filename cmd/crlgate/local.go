@@ -80,12 +80,12 @@ and invoke where it is.
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&upstream, "upstream", "", "URL that allowed requests are forwarded to (default an echo of the authorizer's context)")
-	f.IntVar(&rest, portFlags[gateway.REST], 0, "port of the REST gateway, 0 for a free one (default 8443 or, if that is in use, a free one)")
-	f.IntVar(&http1, portFlags[gateway.HTTP1], 0, "port of the HTTP gateway with payload format 1.0 (default 8444, likewise)")
-	f.IntVar(&http2, portFlags[gateway.HTTP2], 0, "port of the HTTP gateway with payload format 2.0 (default 8445, likewise)")
-	f.IntVar(&c.S3Port, "s3-port", 0, "port of the S3 server (default a free one)")
-	f.StringVar(&c.Domain, "domain", "api.local.test", "the gateways' custom domain name")
+	f.StringVar(&upstream, "upstream", "", "`URL` that allowed requests are forwarded to (default an echo of the authorizer's context)")
+	f.IntVar(&rest, portFlags[gateway.REST], 0, "`PORT` of the REST gateway, 0 for a free one (default 8443 or, if that is in use, a free one)")
+	f.IntVar(&http1, portFlags[gateway.HTTP1], 0, "`PORT` of the HTTP gateway with payload format 1.0 (default 8444, likewise)")
+	f.IntVar(&http2, portFlags[gateway.HTTP2], 0, "`PORT` of the HTTP gateway with payload format 2.0 (default 8445, likewise)")
+	f.IntVar(&c.S3Port, "s3-port", 0, "`PORT` of the S3 server (default a free one)")
+	f.StringVar(&c.Domain, "domain", "api.local.test", "the gateways' custom domain `NAME`")
 	f.StringArrayVar(&authorizer, "authorizer", nil, "setting of the authorizer, `KEY=VALUE` (may be given more than once)")
 	f.StringArrayVar(&preprocessor, "preprocessor", nil, "setting of the preprocessor, `KEY=VALUE` (may be given more than once)")
 	f.IntVar(&c.AuthorizerMemoryMB, "authorizer-memory", 128, "memory of the authorizer, `MB`")

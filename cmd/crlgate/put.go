@@ -28,7 +28,7 @@ told by what it holds:
   certificates of a CA, PEM or DER    issuers/<file name without extension>.pem
   settings of a CA, JSON              issuers/<file name without extension>.json
 
-Issuers go first, so that the CRLs find them. ` + targetWords + `
+Issuers go first, so that the CRLs find them.` + targetWords + `
 
 ` + exitWords["put"],
 		Example: `  crlgate put partner-a.pem partner-a.crl

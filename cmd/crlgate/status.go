@@ -26,7 +26,7 @@ func statusCommand() *cobra.Command {
 		Long: `Show every CA and its CRLs in force: CRL number, age, time left until nextUpdate,
 entries, when it was published, which certificates it speaks of, and the last
 report on its key; the settings that relax or narrow what is let in; and every
-upload that is refused or pending, with the reason. ` + targetWords + `
+upload that is refused or pending, with the reason.` + targetWords + `
 Only the cache bucket is read.
 
 ` + exitWords["status"],
