@@ -1,0 +1,3 @@
+package main
+
+func (s *settings) document() error { return nil }
