@@ -75,8 +75,9 @@ type Config struct {
 	// payloads to deliver now. Tests lose, double and reorder events with it.
 	EventFilter func(event []byte) [][]byte
 	// ProxyCache puts a proxy between the authorizer and the S3 server, which
-	// counts requests and injects faults; see Stack.Proxy.
-	ProxyCache bool
+	// counts requests and injects faults; see Stack.Proxy. ProxyPreprocessor
+	// puts the same one between the preprocessor and the S3 server.
+	ProxyCache, ProxyPreprocessor bool
 	// Log receives what the functions write, line by line; may be nil.
 	Log func(lambdaruntime.LogLine)
 	// AccessLog receives a record of each request; may be nil.
@@ -91,7 +92,7 @@ type Config struct {
 // Stack is crlgate, running.
 type Stack struct {
 	S3           *s3proc.Server
-	Proxy        *s3proc.Proxy // between authorizer and S3; nil unless ProxyCache
+	Proxy        *s3proc.Proxy // before S3; nil unless ProxyCache or ProxyPreprocessor
 	Uploads      *objectstore.Bucket
 	Cache        *objectstore.Bucket
 	Preprocessor *lambdaruntime.Function
@@ -176,7 +177,7 @@ func (s *Stack) startS3(ctx context.Context) (err error) {
 		return err
 	}
 	s.Cache = s.Uploads.Sibling(CacheBucket)
-	if s.config.ProxyCache {
+	if s.config.ProxyCache || s.config.ProxyPreprocessor {
 		s.Proxy, err = s3proc.NewProxy(s.S3.Endpoint)
 	}
 	return err
@@ -184,18 +185,20 @@ func (s *Stack) startS3(ctx context.Context) (err error) {
 
 func (s *Stack) startFunctions() (err error) {
 	c := &s.config
-	endpoint := s.S3.Endpoint
-	if s.Proxy != nil {
-		endpoint = s.Proxy.Endpoint
+	endpoint := func(proxied bool) string {
+		if proxied {
+			return s.Proxy.Endpoint
+		}
+		return s.S3.Endpoint
 	}
-	authorizer := s.function("authorizer", endpoint, c.Authorizer)
+	authorizer := s.function("authorizer", endpoint(c.ProxyCache), c.Authorizer)
 	authorizer.Env["CACHE_BUCKET"] = CacheBucket
 	authorizer.Timeout, authorizer.MemoryMB, authorizer.Freeze = 10*time.Second, c.AuthorizerMemoryMB, c.Freeze
 	authorizer.MaxEnvironments, authorizer.Concurrency = c.MaxAuthorizers, c.AuthorizerConcurrency
 	if s.Authorizer, err = lambdaruntime.Start(context.Background(), authorizer); err != nil {
 		return err
 	}
-	preprocessor := s.function("preprocessor", s.S3.Endpoint, c.Preprocessor)
+	preprocessor := s.function("preprocessor", endpoint(c.ProxyPreprocessor), c.Preprocessor)
 	preprocessor.Env["UPLOAD_BUCKET"], preprocessor.Env["CACHE_BUCKET"] = UploadBucket, CacheBucket
 	preprocessor.Timeout, preprocessor.MemoryMB, preprocessor.MaxEnvironments = 15*time.Minute, c.PreprocessorMemoryMB, 2
 	// Lambda waits one and two minutes; nobody does here.
