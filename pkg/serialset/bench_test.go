@@ -179,20 +179,26 @@ func BenchmarkOpen(b *testing.B) {
 // number takes of every figure.
 func BenchmarkLookup(b *testing.B) {
 	b.Run("memory access", benchMemoryAccess)
-	benchProbes(b, "probe alone", 1, putRandom, func(p []byte) (uint64, bool) { return uint64(p[0]), true })
+	b.Run("probe alone", func(b *testing.B) {
+		benchProbes(b, 1, putRandom, func(p []byte) (uint64, bool) { return uint64(p[0]), true })
+	})
 	for _, n := range benchSizes(10_000, 1_000_000, 10_000_000) {
 		for _, shape := range benchShapes {
-			data, digest := benchSet(b, n, shape.put)
-			s, err := Open(data, digest)
-			if err != nil {
-				b.Fatal(err)
-			}
-			benchProbes(b, "set/"+shape.name+"/"+size(n), n, shape.put, func(p []byte) (uint64, bool) {
-				e, ok := s.Lookup(p)
-				return uint64(e.Date), ok
+			b.Run("set/"+shape.name+"/"+size(n), func(b *testing.B) {
+				data, digest := benchSet(b, n, shape.put)
+				s, err := Open(data, digest)
+				if err != nil {
+					b.Fatal(err)
+				}
+				benchProbes(b, n, shape.put, func(p []byte) (uint64, bool) {
+					e, ok := s.Lookup(p)
+					return uint64(e.Date), ok
+				})
 			})
 		}
-		benchBaselines(b, n)
+		b.Run("map/random/"+size(n), func(b *testing.B) { benchMap(b, n) })
+		b.Run("binary search/random/"+size(n), func(b *testing.B) { benchBinary(b, n) })
+		b.Run("strings/random/"+size(n), func(b *testing.B) { benchStrings(b, n) })
 	}
 }
 
@@ -210,9 +216,9 @@ func benchMemoryAccess(b *testing.B) {
 	}
 }
 
-func benchProbes(b *testing.B, name string, n int, put func([]byte, uint64), lookup func([]byte) (uint64, bool)) {
+func benchProbes(b *testing.B, n int, put func([]byte, uint64), lookup func([]byte) (uint64, bool)) {
 	for kind, from := range []uint64{0, uint64(n)} {
-		b.Run(name+"/"+[]string{"hit", "miss"}[kind], func(b *testing.B) {
+		b.Run([]string{"hit", "miss"}[kind], func(b *testing.B) {
 			b.ReportAllocs()
 			var x uint64
 			probe := make([]byte, 16)
@@ -233,34 +239,47 @@ func benchProbes(b *testing.B, name string, n int, put func([]byte, uint64), loo
 	}
 }
 
-func benchBaselines(b *testing.B, n int) {
+// sortedKeys are the serial numbers of the random shape.
+func sortedKeys(n int) [][16]byte {
 	keys := make([][16]byte, n)
 	for i := range keys {
 		putRandom(keys[i][:], uint64(i))
 	}
+	slices.SortFunc(keys, func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
+	return keys
+}
+
+func benchMap(b *testing.B, n int) {
 	m := make(map[[20]byte]uint32, n)
-	for i := range keys {
-		m[[20]byte(append(make([]byte, 4, 20), keys[i][:]...))] = uint32(i)
+	for i := range n {
+		var key [20]byte
+		putRandom(key[4:], uint64(i))
+		m[key] = uint32(i)
 	}
-	benchProbes(b, "map/random/"+size(n), n, putRandom, func(p []byte) (uint64, bool) {
+	benchProbes(b, n, putRandom, func(p []byte) (uint64, bool) {
 		var key [20]byte
 		copy(key[20-len(p):], p)
 		v, ok := m[key]
 		return uint64(v), ok
 	})
-	clear(m)
-	slices.SortFunc(keys, func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
-	benchProbes(b, "binary search/random/"+size(n), n, putRandom, func(p []byte) (uint64, bool) {
+}
+
+func benchBinary(b *testing.B, n int) {
+	keys := sortedKeys(n)
+	benchProbes(b, n, putRandom, func(p []byte) (uint64, bool) {
 		var key [16]byte
 		copy(key[16-len(p):], p)
 		i := sort.Search(n, func(i int) bool { return bytes.Compare(keys[i][:], key[:]) >= 0 })
 		return uint64(i), i < n && keys[i] == key
 	})
+}
+
+func benchStrings(b *testing.B, n int) {
 	texts := make([]string, n)
-	for i := range keys {
-		texts[i] = hex.EncodeToString(keys[i][:])
+	for i, key := range sortedKeys(n) {
+		texts[i] = hex.EncodeToString(key[:])
 	}
-	benchProbes(b, "strings/random/"+size(n), n, putRandom, func(p []byte) (uint64, bool) {
+	benchProbes(b, n, putRandom, func(p []byte) (uint64, bool) {
 		var key [16]byte
 		copy(key[16-len(p):], p)
 		var text [32]byte

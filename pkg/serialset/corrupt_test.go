@@ -141,6 +141,7 @@ func TestTwoIndexLevels(t *testing.T) {
 		}
 		page[i] ^= 0x10
 	}
+	s.checkOutside(ref, page)
 	if _, err := ref.OpenBlock(page); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("a page opened as a block: %v", err)
 	}
@@ -151,6 +152,48 @@ func TestTwoIndexLevels(t *testing.T) {
 		}
 		data[i] ^= 0x10
 	}
+}
+
+// checkOutside asks the last two pages, and a block, about serial numbers that
+// they do not cover: they must not say that the set lacks them.
+func (b *both) checkOutside(last Ref, data []byte) {
+	b.t.Helper()
+	page, err := last.OpenPage(data)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	first := b.index.root.key(0)
+	b.panics("the last page on the first serial number", func() { page.Find(first) })
+	ref, ok := page.Find(page.key(0))
+	if !ok {
+		b.t.Fatal("the last page does not cover its own first serial number")
+	}
+	block, err := ref.OpenBlock(b.data[ref.Offset:ref.end()])
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, serial := range [][]byte{nil, first, page.key(1), make([]byte, MaxWidth+1)} {
+		b.panics("a block on another's serial number", func() { block.Lookup(serial) })
+	}
+	if _, ok := block.Lookup(page.key(0)); !ok {
+		b.t.Error("a block lacks its own first serial number")
+	}
+	before, _ := b.index.Find(b.index.root.key(b.index.root.n - 2))
+	page, err = before.OpenPage(b.data[before.Offset:before.end()])
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.panics("the last page but one on a serial number of the last", func() { page.Find(last.key) })
+}
+
+func (b *both) panics(what string, do func()) {
+	b.t.Helper()
+	defer func() {
+		if recover() == nil {
+			b.t.Errorf("%s: no panic", what)
+		}
+	}()
+	do()
 }
 
 // TestOrderIsChecked seals rows in wrong order, as a faulty writer would, with

@@ -3,6 +3,7 @@ package serialset
 import (
 	"bytes"
 	"crypto/sha256"
+	"fmt"
 	"sort"
 )
 
@@ -13,9 +14,10 @@ func (s Span) end() int64 { return s.Offset + s.Length }
 
 // Index is the head of a set that lies elsewhere: header and root of the
 // index, some 64 KiB at most. It never changes, and may be asked from several
-// goroutines at once.
+// goroutines at once. A look-up takes these steps; [Index.Lookup] takes them
+// all, for callers that keep nothing:
 //
-//	ref, ok := index.Find(serial)
+//	ref, ok := index.Find(serial) // not ok: the set does not have it
 //	if ok && ref.Page {
 //		page, err := ref.OpenPage(read(ref.Span))
 //		ref, ok = page.Find(serial)
@@ -142,15 +144,32 @@ func (r Ref) OpenPage(data []byte) (*Page, error) {
 	return p, nil
 }
 
-// Find returns the block to read, as [Index.Find] does. The serial number must
-// be one for which the index named this page.
+// Find returns the block to read, as [Index.Find] does, for a serial number for
+// which the index named this page. It panics for any other: the page cannot
+// tell whether the set has that, and must not seem to.
 func (p *Page) Find(serial []byte) (Ref, bool) {
 	l := p.ref.layout
-	return find(p.node, l, serial, p.ref.Number*l.perPage, false, p.ref.next)
+	r, ok := find(p.node, l, serial, p.ref.Number*l.perPage, false, p.ref.next)
+	if !ok || !below(serial, p.ref.next) {
+		panic(fmt.Sprintf("serialset: index page %d asked about %x, which it does not cover", p.ref.Number, serial))
+	}
+	return r, true
+}
+
+// below reports whether a serial number lies before next; nil: before the end.
+func below(serial, next []byte) bool {
+	if next == nil {
+		return true
+	}
+	var buf [MaxWidth]byte
+	key := buf[:len(next)]
+	extend(key, serial)
+	return bytes.Compare(key, next) < 0
 }
 
 // Block is a verified block. It never changes.
 type Block struct {
+	ref           Ref
 	rows          []byte
 	width, stride int
 }
@@ -164,7 +183,7 @@ func (r Ref) OpenBlock(data []byte) (*Block, error) {
 	if err := r.verify(data); err != nil {
 		return nil, err
 	}
-	b := &Block{data, r.layout.width, r.layout.stride()}
+	b := &Block{r, data, r.layout.width, r.layout.stride()}
 	if !b.ascending(r.next) {
 		return nil, corrupt("serial numbers of block %d do not ascend", r.Number)
 	}
@@ -186,14 +205,19 @@ func (b *Block) ascending(next []byte) bool {
 }
 
 // Lookup finds a serial number, given as for [Set.Lookup], for which the index
-// named this block.
+// or a page named this block. It panics for any other: the block cannot tell
+// whether the set has that, and must not seem to.
 func (b *Block) Lookup(serial []byte) (Entry, bool) {
-	if len(serial) == 0 || len(serial) > b.width {
-		return Entry{}, false
-	}
 	var buf [MaxWidth]byte
 	key := buf[:b.width]
-	extend(key, serial)
+	inside := len(serial) > 0 && len(serial) <= b.width
+	if inside {
+		extend(key, serial)
+		inside = bytes.Compare(key, b.ref.key) >= 0 && below(serial, b.ref.next)
+	}
+	if !inside {
+		panic(fmt.Sprintf("serialset: block %d asked about %x, which it does not cover", b.ref.Number, serial))
+	}
 	i := sort.Search(b.Len(), func(i int) bool { return bytes.Compare(b.key(i), key) >= 0 })
 	if i == b.Len() || !bytes.Equal(b.key(i), key) {
 		return Entry{}, false
@@ -202,26 +226,26 @@ func (b *Block) Lookup(serial []byte) (Entry, bool) {
 }
 
 // Lookup finds a serial number, reading the page and the block that it takes
-// through read. It keeps nothing of what it reads.
+// through read. It keeps nothing of what it reads. An error means that nothing
+// is known of the serial number.
 func (x *Index) Lookup(serial []byte, read func(Span) ([]byte, error)) (Entry, bool, error) {
 	ref, ok := x.Find(serial)
-	if ok && ref.Page {
-		data, err := read(ref.Span)
-		if err != nil {
-			return Entry{}, false, err
-		}
-		page, err := ref.OpenPage(data)
-		if err != nil {
-			return Entry{}, false, err
-		}
-		ref, ok = page.Find(serial)
-	}
 	if !ok {
 		return Entry{}, false, nil
 	}
 	data, err := read(ref.Span)
 	if err != nil {
 		return Entry{}, false, err
+	}
+	if ref.Page {
+		page, err := ref.OpenPage(data)
+		if err != nil {
+			return Entry{}, false, err
+		}
+		ref, _ = page.Find(serial)
+		if data, err = read(ref.Span); err != nil {
+			return Entry{}, false, err
+		}
 	}
 	block, err := ref.OpenBlock(data)
 	if err != nil {

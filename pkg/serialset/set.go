@@ -105,7 +105,8 @@ func (s *Set) load(verify func(i int) error) error {
 				return
 			}
 			if err := s.loadBlock(k, verify); err != nil {
-				failed.CompareAndSwap(nil, &err)
+				first := err // of its own, so that err need not be allocated each time
+				failed.CompareAndSwap(nil, &first)
 				return
 			}
 		}
