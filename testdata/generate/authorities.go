@@ -35,7 +35,7 @@ func newAuthorities() (*authorities, error) {
 		"multivalue_ca": {RawSubject: mustMultiName()},
 	} {
 		if o.RawSubject == nil {
-			o.Name = pkix.Name{Organization: []string{"Crlgate Test"}, CommonName: "Test CA " + name}
+			o.Name = testName("Test CA " + name)
 		}
 		if err := a.add(name, o); err != nil {
 			return nil, err
@@ -55,7 +55,11 @@ func newAuthorities() (*authorities, error) {
 		}
 		a.with[name] = append(a.with[name], second)
 	}
-	return a, nil
+	return a, a.addChain()
+}
+
+func testName(cn string) pkix.Name {
+	return pkix.Name{Organization: []string{"Crlgate Test"}, CommonName: cn}
 }
 
 func (a *authorities) add(name string, o pki.CAOptions) error {

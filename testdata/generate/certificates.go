@@ -6,13 +6,14 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/crlgate/crlgate/internal/pki"
 )
 
 // certificateCase is one line of certificates.json: what becomes of a client
-// certificate when the CRL is the only one of its CA. Status is good, revoked
+// certificate when the CRL, and those in With, are the only ones. Status is good, revoked
 // or unknown, or null where the certificate cannot be read; Reason is empty
 // where the decision is allow; Serial is lower-case hex, null where the
 // certificate cannot be read.
@@ -20,6 +21,7 @@ type certificateCase struct {
 	Certificate string    `json:"certificate"`
 	Issuers     []string  `json:"issuers"`
 	CRL         string    `json:"crl"`
+	With        []string  `json:"with,omitempty"`
 	At          time.Time `json:"at"`
 	Decision    string    `json:"decision"`
 	Status      *string   `json:"status"`
@@ -37,17 +39,19 @@ func (c certificateCase) expected() string {
 // request is one client certificate of the corpus.
 type request struct {
 	name, what string
-	crl        string // below sound, without extension; "der" if empty
-	issuer     string // issuers file of the CA that issues; "ca" if empty
-	checkWith  string // issuers file that is given to the checker; issuer if empty
-	reason     string // of the denial; empty: allowed
+	crl        string   // below sound, without extension; "der" if empty
+	issuer     string   // issuers file of the CA that issues; "ca" if empty
+	checkWith  string   // issuers file that is given to the checker; issuer if empty
+	alsoWith   string   // another issuers file that is given to the checker
+	with       []string // other CRLs in hand
+	reason     string   // of the denial; empty: allowed
 	options    pki.LeafOptions
 	file       func(pem []byte) []byte // turns the PEM into the file
 }
 
 func writeCertificates(w *writer, a *authorities) ([]certificateCase, error) {
 	var cases []certificateCase
-	for _, r := range append(certificates(), malformedCertificates()...) {
+	for _, r := range slices.Concat(certificates(), kindCertificates(a), malformedCertificates()) {
 		if r.crl == "" {
 			r.crl = "der"
 		}
@@ -77,13 +81,18 @@ func writeCertificates(w *writer, a *authorities) ([]certificateCase, error) {
 
 func (r request) expect(name string) certificateCase {
 	c := certificateCase{
-		Certificate: name, Issuers: []string{"issuers/" + r.checkWith + ".pem"}, CRL: "sound/" + r.crl + ".crl", At: at,
+		Certificate: name, Issuers: []string{"issuers/" + r.checkWith + ".pem"}, CRL: "sound/" + r.crl + ".crl", With: r.with, At: at,
 		Decision: "deny", Reason: r.reason, What: r.what,
+	}
+	if r.alsoWith != "" {
+		c.Issuers = append(c.Issuers, "issuers/"+r.alsoWith+".pem")
 	}
 	status := "unknown"
 	switch r.reason {
 	case "":
 		status, c.Decision = "good", "allow"
+	case "issuer_revoked":
+		status = "good" // the certificate's own
 	case "revoked":
 		status = "revoked"
 	}

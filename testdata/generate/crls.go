@@ -18,10 +18,12 @@ var (
 	nextUpdate = time.Date(2026, time.December, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// crlCase is one line of cases.json.
+// crlCase is one line of cases.json. With are other CRLs in hand, which are
+// accepted.
 type crlCase struct {
 	Issuers   []string  `json:"issuers"`
 	CRL       string    `json:"crl"`
+	With      []string  `json:"with,omitempty"`
 	At        time.Time `json:"at"`
 	AllowSHA1 bool      `json:"allow_sha1"`
 	Accepted  bool      `json:"accepted"`
@@ -42,12 +44,13 @@ func (c crlCase) expected() string {
 
 // recipe says how one CRL of the corpus is made and what becomes of it.
 type recipe struct {
-	name      string // of the file, without folder and extension
-	what      string // for README.md
-	code      string // expected; empty: accepted
-	issuer    string // issuers file whose first CA signs; "ca" if empty
-	checkWith string // issuers file that is given to the checker; issuer if empty
-	alsoWith  string // another issuers file that is given to the checker
+	name      string   // of the file, without folder and extension
+	what      string   // for README.md
+	code      string   // expected; empty: accepted
+	issuer    string   // issuers file whose first CA signs; "ca" if empty
+	checkWith string   // issuers file that is given to the checker; issuer if empty
+	alsoWith  string   // another issuers file that is given to the checker
+	with      []string // other CRLs in hand
 	allowSHA1 bool
 	edit      func(o *pki.CRLOptions) // changes the sound options
 	file      func(der []byte) []byte // turns the DER into the file
@@ -65,9 +68,11 @@ func writeCRLs(w *writer, a *authorities) ([]crlCase, error) {
 	}{
 		{"sound", signatureRecipes()},
 		{"sound", soundRecipes(a)},
+		{"sound", kinds(a)},
 		{"defects", derDefects(a)},
 		{"defects", signatureDefects(a)},
 		{"defects", contentDefects(a)},
+		{"defects", kindDefects(a)},
 		{"defects", extensionDefects()},
 	} {
 		for _, r := range group.recipes {
@@ -111,7 +116,7 @@ func (r recipe) write(w *writer, a *authorities, dir string) ([]crlCase, error) 
 		return nil, err
 	}
 	c := crlCase{
-		Issuers: []string{"issuers/" + r.checkWith + ".pem"}, CRL: name, At: at,
+		Issuers: []string{"issuers/" + r.checkWith + ".pem"}, CRL: name, With: r.with, At: at,
 		AllowSHA1: r.allowSHA1, Accepted: r.code == "", Code: r.code, What: r.what,
 	}
 	if r.alsoWith != "" {

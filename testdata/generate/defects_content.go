@@ -53,12 +53,6 @@ func contentDefects(a *authorities) []recipe {
 		{name: "serial_200_octets", code: "serial_too_long", what: "a serial of 200 octets", edit: func(o *pki.CRLOptions) {
 			o.Entries[1].RawSerial = bytes.Repeat([]byte{0x7f}, 200)
 		}},
-		{name: "delta", code: "delta_unsupported", what: "a delta CRL (RFC 5280 §5.2.4)", edit: func(o *pki.CRLOptions) { o.BaseNumber = big.NewInt(41) }},
-		{name: "indirect", code: "indirect_unsupported", what: "an indirect CRL (RFC 5280 §5.2.5)", edit: func(o *pki.CRLOptions) { o.IDP = &pki.IDP{Indirect: true} }},
-		{name: "indirect_with_certificate_issuer", code: "indirect_unsupported", what: "an indirect CRL with an entry of another CA", edit: func(o *pki.CRLOptions) {
-			o.IDP = &pki.IDP{Indirect: true}
-			o.Entries[2].CertificateIssuer = a.ca["other"].Name()
-		}},
 		{name: "certificate_issuer_without_indirect", code: "certificate_issuer_without_indirect", what: "an entry names another CA, but the CRL is not indirect (RFC 5280 §5.3.3)", edit: func(o *pki.CRLOptions) {
 			o.Entries[2].CertificateIssuer = a.ca["other"].Name()
 		}},

@@ -115,11 +115,11 @@ func writeTables(path string, cases []crlCase, certificates []certificateCase) e
 	var crls, certs strings.Builder
 	crls.WriteString("| file | what is in it | expected |\n|---|---|---|\n")
 	for _, c := range cases {
-		fmt.Fprintf(&crls, "| `%s` | %s | %s |\n", c.CRL, c.What, c.expected())
+		fmt.Fprintf(&crls, "| `%s`%s | %s | %s |\n", c.CRL, beside(c.With), c.What, c.expected())
 	}
 	certs.WriteString("| file | asked against | what is in it | expected |\n|---|---|---|---|\n")
 	for _, c := range certificates {
-		fmt.Fprintf(&certs, "| `%s` | `%s` | %s | %s |\n", c.Certificate, c.CRL, c.What, c.expected())
+		fmt.Fprintf(&certs, "| `%s` | `%s`%s | %s | %s |\n", c.Certificate, c.CRL, beside(c.With), c.What, c.expected())
 	}
 	for mark, table := range map[string]string{"crls": crls.String(), "certificates": certs.String()} {
 		before, rest, ok := strings.Cut(text, "<!-- "+mark+" -->\n")
@@ -130,4 +130,13 @@ func writeTables(path string, cases []crlCase, certificates []certificateCase) e
 		text = before + "<!-- " + mark + " -->\n" + table + "<!-- /" + mark + " -->" + after
 	}
 	return os.WriteFile(path, []byte(text), 0o644)
+}
+
+// beside lists other CRLs in hand.
+func beside(with []string) string {
+	words := ""
+	for _, w := range with {
+		words += " beside `" + w + "`"
+	}
+	return words
 }

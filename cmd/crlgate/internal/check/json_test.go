@@ -31,7 +31,7 @@ func TestJSONForm(t *testing.T) {
 	}
 	ca, sound := copied("issuers/ca.pem"), "der.crl"
 	copied("sound/der.crl")
-	copied("defects/delta.crl")
+	copied("defects/delta_of_a_newer_base.crl")
 	copied("certificates/revoked.pem")
 	copied("certificates/good.pem")
 	copied("certificates/malformed_empty.pem")
@@ -66,7 +66,7 @@ func TestJSONForm(t *testing.T) {
 // TestJSONKeepsTheOrderGiven: CRLs are taken in another order, and reported in
 // the order they were named, accepted or not.
 func TestJSONKeepsTheOrderGiven(t *testing.T) {
-	files := []string{"defects/delta.crl", "sound/der.crl", "defects/empty_file.crl", "sound/number_zero.crl"}
+	files := []string{"defects/delta_of_a_newer_base.crl", "sound/der.crl", "defects/empty_file.crl", "sound/number_zero.crl"}
 	in := check.Input{Issuers: []string{filepath.Join(testdata, "issuers/ca.pem")}, At: at}
 	for _, f := range files {
 		in.CRLs = append(in.CRLs, filepath.Join(testdata, f))
