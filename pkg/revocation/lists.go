@@ -3,6 +3,7 @@ package revocation
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/crlgate/crlgate/pkg/catalog"
@@ -178,11 +179,26 @@ func (c *Cache) lookup(ctx context.Context, l *list, crlCA, ca *authority, seria
 	return f, true
 }
 
-// find looks a serial number up in a list's set or, as long as that is not in
+// find looks a serial number up in a list. Where nothing current can be had, a
+// hit in a predecessor still counts, however old that is: what was revoked stays
+// so until something better is verified.
+func (c *Cache) find(ctx context.Context, l *list, certIssuer, crlIssuer issuer.Name, serial []byte, now time.Time) (found, time.Duration, error) {
+	f, age, err := c.findCurrent(ctx, l, certIssuer, crlIssuer, serial, now)
+	if err != nil {
+		if p, set := c.predecessor(l, certIssuer, crlIssuer, now, math.MaxInt64); set != nil {
+			if e, hit := set.Lookup(serial); hit {
+				return found{&p.form, true, e}, max(now.Sub(p.at), 1), nil
+			}
+		}
+	}
+	return f, age, err
+}
+
+// findCurrent looks a serial number up in a list's set or, as long as that is not in
 // memory, in its predecessor's; where neither is, in its own where it lies. age
 // is how long ago what answered was last known to be current; 0: as long as the
 // catalog.
-func (c *Cache) find(ctx context.Context, l *list, certIssuer, crlIssuer issuer.Name, serial []byte, now time.Time) (found, time.Duration, error) {
+func (c *Cache) findCurrent(ctx context.Context, l *list, certIssuer, crlIssuer issuer.Name, serial []byte, now time.Time) (found, time.Duration, error) {
 	f := found{form: &l.form}
 	ref := l.ref(certIssuer, crlIssuer)
 	if ref == nil {
@@ -193,7 +209,7 @@ func (c *Cache) find(ctx context.Context, l *list, certIssuer, crlIssuer issuer.
 		return f, 0, nil
 	}
 	fits := serialset.MaxMemory(ref.set.Size) <= c.config.MemoryBudget
-	if p, set := c.predecessor(l, certIssuer, crlIssuer, now); p != nil && fits {
+	if p, set := c.predecessor(l, certIssuer, crlIssuer, now, c.config.MaxUnvalidated); p != nil && fits {
 		if load := c.sets.load(ref); !load.noRoom() {
 			f.form = &p.form
 			if set != nil {
@@ -227,14 +243,14 @@ func (c *Cache) find(ctx context.Context, l *list, certIssuer, crlIssuer issuer.
 }
 
 // predecessor returns what stood in a list's line before it, if that is in
-// memory and not too old to answer. A nil set beside it: it had no entries for
+// memory and was current within most. A nil set beside it: it had no entries for
 // that issuer.
-func (c *Cache) predecessor(l *list, certIssuer, crlIssuer issuer.Name, now time.Time) (*prior, *serialset.Set) {
+func (c *Cache) predecessor(l *list, certIssuer, crlIssuer issuer.Name, now time.Time, most time.Duration) (*prior, *serialset.Set) {
 	for i := range l.priors {
 		p := &l.priors[i]
 		age := now.Sub(p.at)
 		old := p.ref(certIssuer, crlIssuer)
-		if age < 0 || age > c.config.MaxUnvalidated {
+		if age < 0 && most < math.MaxInt64 || age > most {
 			continue
 		}
 		if old == nil {
