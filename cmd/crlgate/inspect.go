@@ -8,6 +8,8 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -27,7 +29,8 @@ func inspectCommand() *cobra.Command {
 		Use:   "inspect [--serials] SET|catalog.json",
 		Short: "Show what a cache object holds, and that it is whole",
 		Long: `Show what an object of the cache bucket holds: a set (docs/cache-format.md) or the
-catalog. A set is read to its end, and every hash in it is checked.
+catalog, or a part of the catalog (catalog/<digest>.json, which must have kept its
+name). A set is read to its end, and every hash in it is checked.
 
 ` + exitWords["inspect"],
 		Example: `  crlgate inspect ca.cache
@@ -40,10 +43,13 @@ catalog. A set is read to its end, and every hash in it is checked.
 				return err
 			}
 			out := bufio.NewWriter(cmd.OutOrStdout())
-			if len(data) > 0 && data[0] == '{' {
-				err = inspectCatalog(out, data, asJSON)
-			} else {
+			switch part := partName.FindStringSubmatch(filepath.Base(args[0])); {
+			case len(data) == 0 || data[0] != '{':
 				err = inspectSet(out, data, serials, asJSON)
+			case part != nil:
+				err = inspectPart(out, data, part[1], asJSON)
+			default:
+				err = inspectCatalog(out, data, asJSON)
 			}
 			if errors.Is(err, errNotWhole) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", args[0], err)
@@ -73,8 +79,8 @@ type setEntry struct {
 
 func inspectSet(out io.Writer, data []byte, serials, asJSON bool) error {
 	s, digest, err := serialset.Inspect(data)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errNotWhole, err)
+	if err := wholeness(err); err != nil {
+		return err
 	}
 	if !serials {
 		if asJSON {
@@ -111,16 +117,11 @@ func minimal(b []byte) []byte {
 
 func inspectCatalog(out io.Writer, data []byte, asJSON bool) error {
 	c, err := catalog.Parse(data)
-	if errors.Is(err, catalog.ErrFormat) {
-		return err // whole, perhaps, and not for this reader to say
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", errNotWhole, err)
+	if err := wholeness(err); err != nil {
+		return err
 	}
 	if asJSON {
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", " ")
-		return enc.Encode(c)
+		return indented(out, c)
 	}
 	fmt.Fprintf(out, "catalog, format %d, generation %d, of %s\n\n", c.Format, c.Generation, c.Updated.Format(time.RFC3339))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -129,13 +130,52 @@ func inspectCatalog(out io.Writer, data []byte, asJSON bool) error {
 		ca := c.CAs[name]
 		switch {
 		case ca.Parts != nil:
-			fmt.Fprintf(w, "%s\t(more in %d parts, catalog/…)\t\t\t\t\t\n", name, len(ca.Parts.Refs))
+			fmt.Fprintf(w, "%s\t(more in %d parts, catalog/…)\t\t\t\t\t\n", name, len(ca.Parts.Refs)) // empty ones included
 		case len(ca.CRLs) == 0:
 			fmt.Fprintf(w, "%s\t(none)\t\t\t\t\t\n", name)
 		}
 		for _, l := range ca.CRLs {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", name, l.Source.Key, l.Number, l.Entries, l.ThisUpdate.Format(time.RFC3339), l.NextUpdate.Format(time.RFC3339), status.ScopeWords(&l.Scope))
+			fmt.Fprintf(w, "%s\t%s\n", name, columns(l))
 		}
 	}
 	return w.Flush()
+}
+
+// partName is the name of a part of a catalog: its SHA-256.
+var partName = regexp.MustCompile(`^([0-9a-f]{64})\.json$`)
+
+func inspectPart(out io.Writer, data []byte, digest string, asJSON bool) error {
+	p, err := catalog.ParsePart(data, digest)
+	if err := wholeness(err); err != nil {
+		return err
+	}
+	if asJSON {
+		return indented(out, p)
+	}
+	fmt.Fprintf(out, "part of a catalog, format %d, whole, with %d floors\n\n", p.Format, len(p.Floors))
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "CRL\tNUMBER\tENTRIES\tTHIS UPDATE\tNEXT UPDATE\tSCOPE")
+	for _, l := range p.CRLs {
+		fmt.Fprintln(w, columns(l))
+	}
+	return w.Flush()
+}
+
+// wholeness marks what a parser refuses, but for a newer format: that may be
+// whole, and is not for this reader to say.
+func wholeness(err error) error {
+	if err == nil || errors.Is(err, catalog.ErrFormat) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errNotWhole, err)
+}
+
+func columns(l *catalog.CRL) string {
+	return fmt.Sprintf("%s\t%s\t%d\t%s\t%s\t%s", l.Source.Key, l.Number, l.Entries, l.ThisUpdate.Format(time.RFC3339), l.NextUpdate.Format(time.RFC3339), status.ScopeWords(&l.Scope))
+}
+
+func indented(out io.Writer, v any) error {
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", " ")
+	return enc.Encode(v)
 }

@@ -118,7 +118,7 @@ func (s *served) start(args ...string) {
 func (s *served) stop() {
 	s.t.Helper()
 	children := childrenOf(s.process.Process.Pid)
-	if len(children) < 2 {
+	if _, err := os.Stat("/proc/self/stat"); err == nil && len(children) < 2 {
 		s.t.Errorf("it has the children %v; where are the S3 server and the functions?", children)
 	}
 	if err := s.process.Process.Signal(os.Interrupt); err != nil {
