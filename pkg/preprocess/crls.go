@@ -162,7 +162,7 @@ func (s *standing) curable(old *Report, now time.Time) bool {
 	case NotYetValid:
 		return old.ThisUpdate == nil || !old.ThisUpdate.After(now.Add(Skew))
 	case Expired:
-		return s.serving != nil // there is one that it may replace
+		return s.floor != nil // one of its line came, which it may replace
 	case BaseMissing:
 		return old.Base == nil || s.base != nil && s.base.Number.Int().Cmp(old.Base.Number.Int()) >= 0
 	}
