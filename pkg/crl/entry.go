@@ -49,6 +49,9 @@ func (p *parser) entriesInWindow(end int64) error {
 	}
 	pos := 0
 	for pos < len(w) {
+		if pos += p.plainEntries(w[pos:]); pos == len(w) {
+			break
+		}
 		n, err := p.entry(w[pos:], off+int64(pos))
 		if err != nil {
 			return err
@@ -204,7 +207,7 @@ func (p *parser) add(serial []byte, sec int64, reason Reason) error {
 		}
 		if len(serial) > b.Width {
 			b.Width = len(serial)
-			e.serials = make([]byte, 0, batchEntries*b.Width)
+			e.serials = make([]byte, 0, batchEntries*b.Width+plainWidth+8) // plainEntries copies more than it keeps
 			b.Serials = e.serials
 		}
 	}

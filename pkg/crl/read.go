@@ -83,7 +83,9 @@ type parser struct {
 
 	algorithm []byte // tbsCertList.signature, DER
 	entries   entryReader
-	seen      []cryptobyte.String // identifiers of the extensions at hand; kept for its room
+	// onlyGeneral leaves plainEntries out: tests compare.
+	onlyGeneral bool
+	seen        []cryptobyte.String // identifiers of the extensions at hand; kept for its room
 }
 
 // fault turns an error of the stream into the caller's view of it: a source
