@@ -9,6 +9,10 @@ import (
 
 // config is the authorizer's settings, read once from the environment.
 type config struct {
+	// Function (AWS_LAMBDA_FUNCTION_NAME, which Lambda sets; default authorizer)
+	// is the name that logs and metrics bear, so that two gates in one account
+	// are told apart.
+	Function string
 	// CacheBucket (CACHE_BUCKET, required) is the bucket that the preprocessor
 	// writes and this function reads.
 	CacheBucket string
@@ -39,6 +43,7 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 	r := settings.From(lookup)
 	memory := r.Bytes("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 128) << 20
 	c := config{
+		Function:        r.String("AWS_LAMBDA_FUNCTION_NAME", "authorizer"),
 		CacheBucket:     r.Required("CACHE_BUCKET", "the name of the cache bucket"),
 		Observe:         r.OneOf("MODE", "enforce", "observe") == "observe",
 		RevalidateAfter: r.Duration("REVALIDATE_AFTER", revocation.DefaultRevalidateAfter, 0, time.Hour),

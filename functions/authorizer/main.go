@@ -36,8 +36,8 @@ func run(ctx context.Context) error {
 	}
 	// The collector works harder before Lambda kills the process.
 	debug.SetMemoryLimit(c.Memory * 9 / 10)
-	log := telemetry.NewLogger(os.Stdout, "authorizer", nil)
-	recorder := telemetry.NewRecorder(os.Stdout, "authorizer", metricsInterval)
+	log := telemetry.NewLogger(os.Stdout, c.Function, nil)
+	recorder := telemetry.NewRecorder(os.Stdout, c.Function, metricsInterval)
 	// A request waits for S3 only so long; trying twice at once beats trying
 	// once for long.
 	bucket, err := objectstore.Open(ctx, c.CacheBucket, objectstore.WithMaxAttempts(2), objectstore.WithAttemptTimeout(2*time.Second))

@@ -18,7 +18,11 @@ import (
 //	ALLOW_SHA1      false           accept SHA-1 in signatures of CRLs and issuers
 //	PINNED_ISSUERS  none            SHA-256 fingerprints; other issuers are refused
 //	CACHE_JSON      false           publish every CRL as JSON too
+//
+// Function is the name that logs and metrics bear: AWS_LAMBDA_FUNCTION_NAME,
+// which Lambda sets, so that two gates in one account are told apart.
 type config struct {
+	Function    string
 	CacheBucket string
 	preprocess.Config
 }
@@ -27,6 +31,7 @@ type config struct {
 func readConfig(lookup func(string) (string, bool)) (config, error) {
 	r := settings.From(lookup)
 	var c config
+	c.Function = r.String("AWS_LAMBDA_FUNCTION_NAME", "preprocessor")
 	c.UploadBucket = r.Required("UPLOAD_BUCKET", "the name of the upload bucket")
 	c.CacheBucket = r.Required("CACHE_BUCKET", "the name of the cache bucket")
 	c.IssuerPrefix = r.Prefix("ISSUER_PREFIX", "issuers/")

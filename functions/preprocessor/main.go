@@ -50,11 +50,11 @@ type handler struct {
 // the failure queue.
 func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	began := time.Now()
-	log := telemetry.NewLogger(os.Stdout, "preprocessor", nil)
+	log := telemetry.NewLogger(os.Stdout, h.config.Function, nil)
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		log = log.With(telemetry.KeyRequestID, lc.AwsRequestID)
 	}
-	recorder := telemetry.NewRecorder(os.Stdout, "preprocessor", 0)
+	recorder := telemetry.NewRecorder(os.Stdout, h.config.Function, 0)
 	p := preprocess.New(h.uploads, h.cache, h.config.Config, log, metrics{recorder})
 	err := p.Handle(ctx, payload, began.Round(0))
 	took := time.Since(began)

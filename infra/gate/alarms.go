@@ -62,7 +62,7 @@ func (g *Gate) crlAlarms() []alarm {
 	beat := awscdk.Duration_Seconds(jsii.Number(g.beat().Seconds()))
 	warning, critical := durationOr(p.CRLExpiryWarning, crlExpiryWarning), durationOr(p.CRLExpiryCritical, crlExpiryCritical)
 	pending := durationOr(p.PendingAfter, pendingAfter)
-	left := series(preprocessorName, metricSecondsToNextUpdate, "Minimum", beat)
+	left := series(g.Preprocessor, metricSecondsToNextUpdate, "Minimum", beat)
 	return []alarm{
 		{
 			name: "CRLExpiryWarning", says: "A CRL reaches its nextUpdate within " + short(warning) + ".",
@@ -74,16 +74,16 @@ func (g *Gate) crlAlarms() []alarm {
 		},
 		{
 			name: "CRLRejected", says: "A CRL was refused; what served before goes on serving.",
-			metric: series(preprocessorName, metricCRLRejected, "Sum", fiveMinutes()), atLeast: 1, missing: quiet,
+			metric: series(g.Preprocessor, metricCRLRejected, "Sum", fiveMinutes()), atLeast: 1, missing: quiet,
 		},
 		{
 			name: "CRLPending", says: "A CRL has been waiting for an issuer, for time or for a base CRL for " + short(pending) + ".",
-			metric: series(preprocessorName, metricCRLPending, "Sum", beat), atLeast: 1,
+			metric: series(g.Preprocessor, metricCRLPending, "Sum", beat), atLeast: 1,
 			periods: math.Ceil(pending.Seconds() / g.beat().Seconds()), missing: quiet,
 		},
 		{
 			name: "SerialsVanished", says: "Many serials of a CRL are missing from its successor: expired certificates, or revocations lost.",
-			metric: series(preprocessorName, metricSerialsVanished, "Sum", fiveMinutes()), atLeast: numberOr(p.VanishedSerials, 100), missing: quiet,
+			metric: series(g.Preprocessor, metricSerialsVanished, "Sum", fiveMinutes()), atLeast: numberOr(p.VanishedSerials, 100), missing: quiet,
 		},
 	}
 }
@@ -116,7 +116,7 @@ func (g *Gate) authorizerAlarms() []alarm {
 	midway := young + (old-young)/2
 	ours := map[string]awscloudwatch.IMetric{}
 	for _, reason := range reasonsOfOurs {
-		ours[reason] = denials(reason)
+		ours[reason] = g.denials(reason)
 	}
 	statistic := func(name string) *awscloudwatch.MetricOptions {
 		return &awscloudwatch.MetricOptions{Statistic: jsii.String(name), Period: fiveMinutes()}
@@ -132,15 +132,15 @@ func (g *Gate) authorizerAlarms() []alarm {
 		},
 		{
 			name: "CatalogNotRevalidated", says: "Requests were answered from a catalog not revalidated for " + short(midway) + "; after " + short(old) + " all but hits are denied.",
-			metric: series(authorizerName, metricCatalogAge, "Maximum", fiveMinutes()), atLeast: midway.Seconds(), missing: quiet,
+			metric: series(g.Authorizer, metricCatalogAge, "Maximum", fiveMinutes()), atLeast: midway.Seconds(), missing: quiet,
 		},
 		{
 			name: "CatalogRefused", says: "The authorizer refused the catalog that it fetched and goes on with the one before.",
-			metric: series(authorizerName, metricCatalogRefused, "Sum", fiveMinutes()), atLeast: 1, missing: quiet,
+			metric: series(g.Authorizer, metricCatalogRefused, "Sum", fiveMinutes()), atLeast: 1, missing: quiet,
 		},
 		{
 			name: "HashFailures", says: "An object of the cache bucket does not match its hash.",
-			metric: series(authorizerName, metricHashFailures, "Sum", fiveMinutes()), atLeast: 1, missing: quiet,
+			metric: series(g.Authorizer, metricHashFailures, "Sum", fiveMinutes()), atLeast: 1, missing: quiet,
 		},
 		{
 			name: "DenialsOfOurs", says: "Requests were denied for a reason that is not the client's: " + strings.Join(reasonsOfOurs, ", ") + ".",
@@ -154,15 +154,15 @@ func (g *Gate) trustAlarms() []alarm {
 	return []alarm{
 		{
 			name: "IssuersChanged", says: "The certificates of a CA changed: whoever writes issuers decides whose CRLs are believed.",
-			metric: series(preprocessorName, metricIssuersChanged, "Sum", fiveMinutes()), atLeast: 1, missing: quiet,
+			metric: series(g.Preprocessor, metricIssuersChanged, "Sum", fiveMinutes()), atLeast: 1, missing: quiet,
 		},
 		{
 			name: "ObserveMode", says: "Observe mode is on, for the whole or for a CA: revoked certificates are let in.",
-			metric: series(authorizerName, metricObserveMode, "Maximum", fiveMinutes()), atLeast: 1, missing: quiet,
+			metric: series(g.Authorizer, metricObserveMode, "Maximum", fiveMinutes()), atLeast: 1, missing: quiet,
 		},
 		{
 			name: "BreakGlass", says: "A CA's allow_until lies in the future: all its certificates but known revoked ones are let in.",
-			metric: series(authorizerName, metricBreakGlass, "Maximum", fiveMinutes()), atLeast: 1, missing: quiet,
+			metric: series(g.Authorizer, metricBreakGlass, "Maximum", fiveMinutes()), atLeast: 1, missing: quiet,
 		},
 	}
 }
@@ -188,7 +188,7 @@ func (g *Gate) addAlarm(a alarm) {
 func (g *Gate) addUnusualDenials(reason string) {
 	name := "Denials" + camel(reason)
 	g.register(name, awscloudwatch.NewAnomalyDetectionAlarm(g, jsii.String(name), &awscloudwatch.AnomalyDetectionAlarmProps{
-		Metric:             denials(reason),
+		Metric:             g.denials(reason),
 		AlarmDescription:   g.description(fmt.Sprintf("Far more requests than usual were denied for the reason %s.", reason), "DenialsUnusual"),
 		StdDevs:            jsii.Number(numberOr(orZero(g.props.Alarms).DenialBand, 4)),
 		ComparisonOperator: awscloudwatch.ComparisonOperator_GREATER_THAN_UPPER_THRESHOLD,

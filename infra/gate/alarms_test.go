@@ -87,7 +87,7 @@ func dashboardReferences(m template) []reference {
 	for _, found := range regexp.MustCompile(`\["crlgate","(\w+)","function","([^"]+)"`).FindAllStringSubmatch(body, -1) {
 		out = append(out, reference{"crlgate", found[1], []string{"function"}, found[2]})
 	}
-	for _, found := range regexp.MustCompile(`SEARCH\('\{crlgate,([a-z,]+)\} MetricName=\\"(\w+)\\" function=\\"([^"]+)\\"`).FindAllStringSubmatch(body, -1) {
+	for _, found := range regexp.MustCompile(`SEARCH\('\{crlgate,([a-z,]+)\} MetricName=\\"(\w+)\\" function=\\"([^"\\]+)\\"`).FindAllStringSubmatch(body, -1) {
 		dimensions := strings.Split(found[1], ",")
 		slices.Sort(dimensions)
 		out = append(out, reference{"crlgate", found[2], dimensions, found[3]})
@@ -111,35 +111,50 @@ func reportedBy() map[string][]string {
 	return out
 }
 
-// recorderName is what a function calls itself in its metrics, read where it makes its recorder.
-func recorderName(t *testing.T, function string) (name string) {
+// reportsUnderItsName holds that a function's metrics bear the name that Lambda gives it: the recorder is made
+// with the setting Function, which is read from AWS_LAMBDA_FUNCTION_NAME.
+func reportsUnderItsName(t *testing.T, function string) {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "../../functions/"+function+"/main.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ast.Inspect(file, func(n ast.Node) bool {
-		call, ok := n.(*ast.CallExpr)
-		if !ok {
-			return true
+	calls := func(path, method string, arg int) (found []ast.Expr) {
+		file, err := parser.ParseFile(token.NewFileSet(), "../../functions/"+function+"/"+path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if f, ok := call.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "NewRecorder" && len(call.Args) > 1 {
-			if literal, ok := call.Args[1].(*ast.BasicLit); ok {
-				name, _ = strconv.Unquote(literal.Value)
+		ast.Inspect(file, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok {
+				if f, ok := call.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == method && len(call.Args) > arg {
+					found = append(found, call.Args[arg])
+				}
 			}
-		}
-		return true
-	})
-	if name == "" {
-		t.Fatalf("functions/%s makes no recorder under a fixed name; alarms watch its metrics by that name", function)
+			return true
+		})
+		return found
 	}
-	return name
+	recorders := calls("main.go", "NewRecorder", 1)
+	for _, name := range recorders {
+		if setting, ok := name.(*ast.SelectorExpr); !ok || setting.Sel.Name != "Function" {
+			t.Errorf("functions/%s makes a recorder under another name than its setting Function; alarms watch its metrics by its name in Lambda", function)
+		}
+	}
+	read := false
+	for _, variable := range calls("config.go", "String", 0) {
+		literal, ok := variable.(*ast.BasicLit)
+		read = read || ok && literal.Value == `"AWS_LAMBDA_FUNCTION_NAME"`
+	}
+	if len(recorders) == 0 || !read {
+		t.Errorf("functions/%s has %d recorders, and reads its name in Lambda: %v", function, len(recorders), read)
+	}
 }
 
 // TestAlarmsWatchWhatIsReported: an alarm on a metric that nobody reports never begins.
 func TestAlarmsWatchWhatIsReported(t *testing.T) {
 	m := synth(t, nil)
-	functions := map[string]bool{recorderName(t, "authorizer"): true, recorderName(t, "preprocessor"): true}
+	functions := map[string]bool{}
+	for id, function := range map[string]string{"GateAuthorizer": "authorizer", "GatePreprocessor": "preprocessor"} {
+		reportsUnderItsName(t, function)
+		logical, _ := m.one("AWS::Lambda::Function", id)
+		functions["<"+logical+">"] = true
+	}
 	reported := reportedBy()
 	references := dashboardReferences(m)
 	if len(references) < 15 {

@@ -18,25 +18,25 @@ func (g *Gate) addDashboard() {
 	row := func(widgets ...awscloudwatch.IWidget) { g.Dashboard.AddWidgets(widgets...) }
 	row(g.alarmStatus())
 	row(
-		graph("Denials by reason", search(authorizerName, metricDecisions, "Sum", `decision="deny"`, dimensionDecision, dimensionReason)),
+		graph("Denials by reason", search(g.Authorizer, metricDecisions, "Sum", `decision="deny"`, dimensionDecision, dimensionReason)),
 		graph("Would deny (observe mode), stale served",
-			series(authorizerName, metricWouldDeny, "Sum", fiveMinutes()), series(authorizerName, metricStaleServed, "Sum", fiveMinutes())),
+			series(g.Authorizer, metricWouldDeny, "Sum", fiveMinutes()), series(g.Authorizer, metricStaleServed, "Sum", fiveMinutes())),
 		graph("Authorizer: time to decide, p50 and p99; refresh p99, ms",
-			series(authorizerName, metricDecideLatency, "p50", fiveMinutes()), series(authorizerName, metricDecideLatency, "p99", fiveMinutes()),
-			series(authorizerName, metricRefreshLatency, "p99", fiveMinutes())),
+			series(g.Authorizer, metricDecideLatency, "p50", fiveMinutes()), series(g.Authorizer, metricDecideLatency, "p99", fiveMinutes()),
+			series(g.Authorizer, metricRefreshLatency, "p99", fiveMinutes())),
 	)
 	row(
-		graph("Seconds to nextUpdate, by CRL", search(preprocessorName, metricSecondsToNextUpdate, "Minimum", "", dimensionCA, dimensionCRL)),
-		graph("Age of the catalog that answered, s", series(authorizerName, metricCatalogAge, "Maximum", fiveMinutes())),
-		graph("Cache faults", series(authorizerName, metricHashFailures, "Sum", fiveMinutes()), series(authorizerName, metricCatalogRefused, "Sum", fiveMinutes())),
+		graph("Seconds to nextUpdate, by CRL", search(g.Preprocessor, metricSecondsToNextUpdate, "Minimum", "", dimensionCA, dimensionCRL)),
+		graph("Age of the catalog that answered, s", series(g.Authorizer, metricCatalogAge, "Maximum", fiveMinutes())),
+		graph("Cache faults", series(g.Authorizer, metricHashFailures, "Sum", fiveMinutes()), series(g.Authorizer, metricCatalogRefused, "Sum", fiveMinutes())),
 	)
 	row(
-		graph("CRLs", series(preprocessorName, metricCRLAccepted, "Sum", fiveMinutes()), series(preprocessorName, metricCRLRejected, "Sum", fiveMinutes()),
-			series(preprocessorName, metricCRLPending, "Sum", fiveMinutes()), series(preprocessorName, metricIssuersChanged, "Sum", fiveMinutes())),
+		graph("CRLs", series(g.Preprocessor, metricCRLAccepted, "Sum", fiveMinutes()), series(g.Preprocessor, metricCRLRejected, "Sum", fiveMinutes()),
+			series(g.Preprocessor, metricCRLPending, "Sum", fiveMinutes()), series(g.Preprocessor, metricIssuersChanged, "Sum", fiveMinutes())),
 		graph("Serials added and vanished",
-			series(preprocessorName, metricSerialsAdded, "Sum", fiveMinutes()), series(preprocessorName, metricSerialsVanished, "Sum", fiveMinutes())),
+			series(g.Preprocessor, metricSerialsAdded, "Sum", fiveMinutes()), series(g.Preprocessor, metricSerialsVanished, "Sum", fiveMinutes())),
 		graph("Preprocessor: time of a run, p99 ms; failed events",
-			series(preprocessorName, metricPreprocessLatency, "p99", fiveMinutes()), g.FailureQueue.MetricApproximateNumberOfMessagesVisible(nil)),
+			series(g.Preprocessor, metricPreprocessLatency, "p99", fiveMinutes()), g.FailureQueue.MetricApproximateNumberOfMessagesVisible(nil)),
 	)
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/jsii-runtime-go"
 )
 
@@ -35,7 +36,7 @@ const (
 )
 
 const (
-	dimensionFunction = "function" // preprocessorName or authorizerName
+	dimensionFunction = "function" // its name in Lambda, so that two gates in one account are told apart
 	dimensionDecision = "decision"
 	dimensionReason   = "reason"
 	dimensionCA       = "ca"
@@ -53,8 +54,8 @@ var reasonsOfClients = []string{
 }
 
 // series is a metric of one function, in one of the dimension sets that the function reports it under.
-func series(function, name, statistic string, period awscdk.Duration, dimensions ...string) awscloudwatch.Metric {
-	by := map[string]*string{dimensionFunction: jsii.String(function)}
+func series(function awslambda.IFunction, name, statistic string, period awscdk.Duration, dimensions ...string) awscloudwatch.Metric {
+	by := map[string]*string{dimensionFunction: function.FunctionName()}
 	for i := 0; i+1 < len(dimensions); i += 2 {
 		by[dimensions[i]] = jsii.String(dimensions[i+1])
 	}
@@ -65,8 +66,8 @@ func series(function, name, statistic string, period awscdk.Duration, dimensions
 }
 
 // denials is the number of denials for a reason.
-func denials(reason string) awscloudwatch.Metric {
-	return series(authorizerName, metricDecisions, "Sum", fiveMinutes(), dimensionDecision, "deny", dimensionReason, reason)
+func (g *Gate) denials(reason string) awscloudwatch.Metric {
+	return series(g.Authorizer, metricDecisions, "Sum", fiveMinutes(), dimensionDecision, "deny", dimensionReason, reason)
 }
 
 // sum adds metrics, of which a missing one counts nothing.
@@ -82,9 +83,9 @@ func sum(label string, metrics map[string]awscloudwatch.IMetric, names []string)
 
 // search is every series of a metric of a function that is told apart by those dimensions, with the values
 // that where asks for.
-func search(function, name, statistic, where string, dimensions ...string) awscloudwatch.MathExpression {
+func search(function awslambda.IFunction, name, statistic, where string, dimensions ...string) awscloudwatch.MathExpression {
 	expression := fmt.Sprintf(`SEARCH('{%s} MetricName="%s" %s="%s" %s', '%s', 300)`,
-		strings.Join(append([]string{namespace, dimensionFunction}, dimensions...), ","), name, dimensionFunction, function, where, statistic)
+		strings.Join(append([]string{namespace, dimensionFunction}, dimensions...), ","), name, dimensionFunction, *function.FunctionName(), where, statistic)
 	return awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
 		Expression: jsii.String(expression), UsingMetrics: &map[string]awscloudwatch.IMetric{}, Label: jsii.String(""), Period: fiveMinutes(),
 	})
