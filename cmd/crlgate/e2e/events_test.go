@@ -215,6 +215,21 @@ func TestEventsLost(t *testing.T) {
 	}
 }
 
+// TestTimer loses every event and has the timer run: it finds the uploads by
+// itself.
+func TestTimer(t *testing.T) {
+	t.Parallel()
+	var box mailbox
+	w := start(t, stack.Config{EventFilter: box.keep, Reconcile: time.Second})
+	s := newSeries(t)
+	for _, u := range s.uploads {
+		w.put(u.key, u.data)
+	}
+	eventually(t, "CRL number 2 to be in force", func() bool { return w.inForce("alpha", "2") })
+	w.awaitOutcome("issuers/beta.json", preprocess.OutcomeAccepted)
+	s.holds(w)
+}
+
 // TestPreprocessorsRace uploads many CRLs of many CAs at once. Two
 // preprocessors take them and meet on the catalog, and none is lost.
 func TestPreprocessorsRace(t *testing.T) {

@@ -84,7 +84,7 @@ func TestFrozenPastMaxUnvalidatedWithAHangingS3(t *testing.T) {
 // the background: after the thaw that refresh must not stand in the way.
 func TestFrozenInARefresh(t *testing.T) {
 	t.Parallel()
-	w := startWarm(t, stack.Config{Freeze: true, Authorizer: map[string]string{"REVALIDATE_AFTER": "2s", "MAX_UNVALIDATED": "5s"}})
+	w := startWarm(t, stack.Config{Freeze: true, Authorizer: map[string]string{"REVALIDATE_AFTER": "2s", "MAX_UNVALIDATED": "8s"}})
 	if err := w.S3.Pause(); err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestFrozenInARefresh(t *testing.T) {
 		w.expect(w.good, http.StatusOK, "good")
 		time.Sleep(200 * time.Millisecond)
 	}
-	time.Sleep(6 * time.Second) // frozen
+	time.Sleep(9 * time.Second) // frozen
 	if err := w.S3.Resume(); err != nil {
 		t.Fatal(err)
 	}

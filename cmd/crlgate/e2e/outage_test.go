@@ -132,12 +132,13 @@ func TestS3HangingWhileWarm(t *testing.T) {
 	}
 	slices.Sort(took)
 	t.Logf("%d answers while S3 hung: median %v, longest %v", len(took), took[len(took)/2], took[len(took)-1])
-	// A request waits a second for S3 at most, and most do not wait.
+	// A request waits no more than a second for S3, and most do not wait; the
+	// rest is for a busy machine.
 	if longest := took[len(took)-1]; longest > 8*time.Second {
-		t.Errorf("a request waited %v for an S3 that hangs", longest)
+		t.Errorf("a request took %v while S3 hung", longest)
 	}
-	if len(took) < 50 {
-		t.Errorf("%d answers in 12s while S3 hung", len(took))
+	if median := took[len(took)/2]; median > time.Second || len(took) < 50 {
+		t.Errorf("%d answers in 12s while S3 hung, half of them later than %v", len(took), median)
 	}
 	if err := w.S3.Resume(); err != nil {
 		t.Fatal(err)
@@ -321,7 +322,7 @@ func TestCRLPassesNextUpdate(t *testing.T) {
 	w.settings(little, map[string]any{"grace": "4s"})
 	w.settings(much, map[string]any{"grace": "1h"})
 	good, revoked := map[*authority]*pki.Leaf{}, map[*authority]*pki.Leaf{}
-	next := time.Now().Add(10 * time.Second).Truncate(time.Second)
+	next := time.Now().Add(15 * time.Second).Truncate(time.Second)
 	for _, ca := range []*authority{none, little, much} {
 		good[ca], revoked[ca] = ca.issue("good"), ca.issue("revoked")
 		ca.revoke(revoked[ca])

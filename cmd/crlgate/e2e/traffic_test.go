@@ -112,7 +112,8 @@ func TestNoRequestWaitsForS3(t *testing.T) {
 }
 
 // TestSteadyTrafficOverASlowS3 keeps requests coming while every answer about
-// the catalog takes most of REVALIDATE_AFTER's second half.
+// the catalog takes most of REVALIDATE_AFTER's second half, in which refreshes
+// run in the background. (An S3 that takes longer than that is waited for.)
 func TestSteadyTrafficOverASlowS3(t *testing.T) {
 	t.Parallel()
 	const slow = 700 * time.Millisecond
