@@ -5,8 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
+
+	"golang.org/x/crypto/cryptobyte"
 
 	"github.com/crlgate/crlgate/pkg/crl"
 	"github.com/crlgate/crlgate/pkg/issuer"
@@ -90,15 +93,11 @@ func point(general []byte) ([]byte, error) {
 	if len(general) == 0 || general[0] != tagDirectoryName {
 		return general, nil
 	}
-	// The explicit tag wraps one Name; both are exact DER by now.
-	head := 2
-	if general[1] >= 0x80 {
-		head += int(general[1] & 0x7f)
+	in, name := cryptobyte.String(general), cryptobyte.String(nil)
+	if !in.ReadASN1(&name, tagDirectoryName) || !in.Empty() {
+		return nil, errors.New("directoryName is not one element")
 	}
-	if head > len(general) {
-		return nil, fmt.Errorf("directoryName is cut short")
-	}
-	n, err := issuer.ParseName(general[head:])
+	n, err := issuer.ParseName(name)
 	if err != nil {
 		return nil, fmt.Errorf("directoryName: %w", err)
 	}
