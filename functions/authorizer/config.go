@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/crlgate/crlgate/functions/internal/settings"
@@ -34,7 +36,8 @@ type config struct {
 	// LogAllowed (LOG_ALLOWED, default 0) is the share of allowed requests that
 	// are logged, from 0 to 1.
 	LogAllowed float64
-	// Memory is the function's memory in bytes, as Lambda says; 0: not said.
+	// Memory is the function's memory in bytes, as Lambda says; 128 MiB where it
+	// does not.
 	Memory int64
 }
 
@@ -52,6 +55,9 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 		RequireChain:    r.Bool("REQUIRE_CHAIN"),
 		LogAllowed:      r.Share("LOG_ALLOWED"),
 		Memory:          memory,
+	}
+	if c.MemoryBudget >= memory {
+		r.Fault("MEMORY_BUDGET", strconv.FormatInt(c.MemoryBudget, 10), fmt.Sprintf("it must be less than the function's memory (%d bytes)", memory))
 	}
 	if c.MaxUnvalidated < c.RevalidateAfter {
 		r.Fault("MAX_UNVALIDATED", c.MaxUnvalidated.String(), "it must not be less than REVALIDATE_AFTER ("+c.RevalidateAfter.String()+"), or every answer would be stale")
