@@ -28,6 +28,7 @@ type live struct {
 	ca            *pki.CA
 	good, revoked *clientcert.Certificate
 	counts
+	writes int // GETs of the catalog that publishQuietly made
 }
 
 // counts are the metrics of a reader.

@@ -72,12 +72,13 @@ func (c *Cache) age(now time.Time) (time.Duration, bool) {
 
 // failing reports that waiting for f is of no use to a request that can be
 // answered from what is warm: the refresh before it failed a moment ago, or f
-// itself has kept others waiting long enough. It goes on without them.
+// itself has been under way for long, having begun in the background or kept
+// others waiting. It goes on without them.
 func (c *Cache) failing(f *flight, now time.Time) bool {
 	now = now.Round(0)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now.Sub(f.begun) >= c.config.WarmWait {
+	if now.Sub(f.begun) >= min(c.config.WarmWait, c.config.RevalidateAfter/4) {
 		return true
 	}
 	since := now.Sub(c.failedAt)
@@ -94,8 +95,8 @@ func (c *Cache) join(now time.Time) *flight {
 	if running {
 		patience := now.Round(0).Sub(c.flight.begun)
 		running = patience < flightPatience && patience > -flightPatience
-		if !running {
-			c.failedAt = c.clock() // hung, or frozen: as good as failed
+		if !running && patience > 0 && patience <= flightTimeout {
+			c.failedAt = c.clock() // it hangs; a freeze, which lasts longer, says nothing of S3
 		}
 	}
 	switch {
