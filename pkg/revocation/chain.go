@@ -191,23 +191,46 @@ func (s *snapshot) certificatesOf(key issuer.KeyDigest) iter.Seq2[*authority, *i
 	}
 }
 
+// lineage is where a CA's own certificate comes from.
+type lineage struct {
+	parsed  *clientcert.Certificate
+	err     error
+	root    bool        // its own key signed it
+	parents []candidate // CAs that did
+}
+
+// lineageOf says where a CA's certificate comes from. Its signature is verified
+// once while a catalog is in force.
+func (s *snapshot) lineageOf(cert *issuer.Certificate) *lineage {
+	if l, ok := s.origins.lineages.Load(cert.Fingerprint); ok {
+		return l.(*lineage)
+	}
+	l := &lineage{}
+	if l.parsed, l.err = clientcert.Parse(cert.DER); l.err == nil {
+		signedBy := func(c *issuer.Certificate) bool {
+			return c.Signed(l.parsed.SignatureAlgorithm, l.parsed.TBS, l.parsed.Signature)
+		}
+		if l.root = cert.Name == cert.Issuer && signedBy(cert); !l.root {
+			l.parents = narrow(s.byName[cert.Issuer], signedBy)
+		}
+	}
+	s.origins.lineages.Store(cert.Fingerprint, l)
+	return l
+}
+
 // certState asks about a CA's own certificate. A root, which its own key
 // signed, is what trust begins with.
 func (c *Cache) certState(ctx context.Context, s *snapshot, cert *issuer.Certificate, now time.Time, above []asking) Answer {
-	parsed, err := clientcert.Parse(cert.DER)
-	if err != nil {
-		return Answer{ChainUnknown: true, Detail: err.Error()}
-	}
-	if cert.Name == cert.Issuer && cert.Signed(parsed.SignatureAlgorithm, parsed.TBS, parsed.Signature) {
+	line := s.lineageOf(cert)
+	switch {
+	case line.err != nil:
+		return Answer{ChainUnknown: true, Detail: line.err.Error()}
+	case line.root:
 		return Answer{Status: Good}
-	}
-	parents := narrow(s.byName[cert.Issuer], func(p *issuer.Certificate) bool {
-		return p.Signed(parsed.SignatureAlgorithm, parsed.TBS, parsed.Signature)
-	})
-	if len(parents) != 1 {
+	case len(line.parents) != 1:
 		return Answer{ChainUnknown: true, Detail: "its issuer is not in the catalog"}
 	}
-	parent := parents[0]
+	parsed, parent := line.parsed, line.parents[0]
 	if parent.ca.settings.Denies(parsed.Serial) {
 		return Answer{Status: Revoked, Hit: &Hit{DenyList: true}}
 	}

@@ -270,7 +270,7 @@ func TestCrossCertified(t *testing.T) {
 // answer comes all the same.
 func TestManyCrossCertified(t *testing.T) {
 	w := newRFCWorld(t)
-	const n = 5
+	const n = 8
 	var roots []*pki.CA
 	for i := range n {
 		roots = append(roots, w.newCA(string(rune('A'+i)), pki.CAOptions{}))

@@ -30,6 +30,8 @@ const maxOrigins = 1024
 type origins struct {
 	mu         sync.Mutex
 	young, old map[[sha256.Size]byte]*origin
+
+	lineages sync.Map // of the CAs' own certificates: issuer.Fingerprint to *lineage
 }
 
 // originOf says where a certificate comes from, and which CRLs speak of it. The
