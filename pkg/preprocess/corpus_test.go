@@ -104,6 +104,7 @@ func TestCorpus(t *testing.T) {
 // TestCorpusUploaded: the same through buckets, where the report says it; and a
 // refused CRL leaves the catalog as it was.
 func TestCorpusUploaded(t *testing.T) {
+	outcomes, _ := documented(t)
 	for _, tt := range corpusCases(t) {
 		w := newWorld(t)
 		w.now, w.config.MaxCRLBytes, w.config.AllowSHA1 = tt.At, 8<<30, tt.AllowSHA1
@@ -123,6 +124,9 @@ func TestCorpusUploaded(t *testing.T) {
 		}
 		if r.Code != want || (r.Outcome == preprocess.OutcomeAccepted) != tt.Accepted {
 			t.Errorf("%s: %s %s, want %s", tt.CRL, r.Outcome, r.Code, want)
+		}
+		if outcomes[string(r.Code)] != string(r.Outcome) {
+			t.Errorf("%s: %s is %s, and %s says %s", tt.CRL, r.Code, r.Outcome, codesPage, outcomes[string(r.Code)])
 		}
 		if !tt.Accepted && canonical(t, w.catalog()) != before {
 			t.Errorf("%s: refused, and the catalog changed", tt.CRL)
