@@ -63,12 +63,13 @@ func (s *snapshot) find(cert *clientcert.Certificate) (*authority, []issuer.KeyD
 	left := narrow(named, func(c *issuer.Certificate) bool {
 		return len(cert.AuthorityKeyID) == 0 || c.MatchesKeyID(cert.AuthorityKeyID)
 	})
-	if len(left) == 1 && len(left[0].keys) == 1 && len(left[0].ca.settings.Domains) == 0 {
+	if len(named) == 1 && len(left) == 1 && len(left[0].keys) == 1 && len(left[0].ca.settings.Domains) == 0 {
 		return left[0].ca, left[0].keys, ""
 	}
-	// More than one CA or key is left, or none has this identifier, or the CA
-	// is tied to domain names, which another CA of its name and identifier
-	// must not get around: the signature tells.
+	// More than one CA or key is left, or none has this identifier, or another
+	// CA bears the name, which could write this one's identifier into its own
+	// certificates to get around its CRLs, its deny list or its domain names:
+	// the signature tells.
 	signed := narrow(named, func(c *issuer.Certificate) bool {
 		return c.Signed(cert.SignatureAlgorithm, cert.TBS, cert.Signature)
 	})
