@@ -176,7 +176,8 @@ func acceptAll(in Input, cas []*issuer.CA, cat *catalog.Catalog, sets Bucket, r 
 		waiting = append(waiting, candidate{c, file, &r.CRLs[i]})
 	}
 	slices.SortStableFunc(waiting, func(a, b candidate) int {
-		return cmp.Or(a.List.Number.Cmp(b.List.Number), a.List.ThisUpdate.Compare(b.List.ThisUpdate))
+		// Of two with one number (RFC 5280 §5.2.3 forbids it) the newer counts.
+		return cmp.Or(a.List.Number.Cmp(b.List.Number), b.List.ThisUpdate.Compare(a.List.ThisUpdate))
 	})
 	for progress := true; progress; {
 		progress = false
