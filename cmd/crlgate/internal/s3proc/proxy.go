@@ -31,6 +31,8 @@ type Request struct {
 	// Status is the status that the client was answered with; 0 while it
 	// waits, and for good if it was given none.
 	Status int
+	// Sent is how many octets of the answer's body the client was sent so far.
+	Sent int64
 	// Fault says whether a fault was injected.
 	Fault bool
 }
@@ -213,12 +215,20 @@ func (p *Proxy) answered(r *Request, status int) {
 	}
 }
 
+// sent notes that more of a request's answer was sent.
+func (p *Proxy) sent(r *Request, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r.Sent += int64(n)
+}
+
 // serve answers one request.
 func (p *Proxy) serve(forward http.Handler, w http.ResponseWriter, r *http.Request) {
 	req, fault := p.record(r)
 	w = &statusWriter{
 		ResponseWriter: w,
 		answered:       func(status int) { p.answered(req, status) },
+		sent:           func(n int) { p.sent(req, n) },
 		flush:          fault != nil && fault.cut,
 	}
 	if fault == nil {
@@ -265,10 +275,11 @@ func (p *Proxy) wait(ctx context.Context, fault *Fault) error {
 	}
 }
 
-// A statusWriter tells of the status that is written.
+// A statusWriter tells of the status and of how much is written.
 type statusWriter struct {
 	http.ResponseWriter
 	answered func(status int)
+	sent     func(n int)
 	flush    bool // send the header at once: the connection may break next
 }
 
@@ -284,7 +295,9 @@ func (w *statusWriter) WriteHeader(status int) {
 
 func (w *statusWriter) Write(b []byte) (int, error) {
 	w.answered(http.StatusOK) // does nothing if a status was written
-	return w.ResponseWriter.Write(b)
+	n, err := w.ResponseWriter.Write(b)
+	w.sent(n)
+	return n, err
 }
 
 // Unwrap lets http.ResponseController flush.

@@ -88,6 +88,9 @@ func TestProxyRecords(t *testing.T) {
 			t.Errorf("request %d: got %+v, want %+v", i, r, want[i])
 		}
 	}
+	if sent := []int64{requests[0].Sent, requests[1].Sent, requests[2].Sent}; !slices.Equal(sent, []int64{0, 3, 0}) {
+		t.Errorf("clients were sent %d octets, want none for the PUT, 3 for the range, none for 304", sent)
+	}
 	if got := proxy.Matching(s3proc.Object("GET", bucket, key)); len(got) != 2 {
 		t.Errorf("got %d GETs of the key, want 2", len(got))
 	}
