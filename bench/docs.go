@@ -1,3 +1,76 @@
 package main
 
-func (s *settings) document() error { return nil }
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Between these lines of the page stand the figures of the last run.
+const (
+	resultsBegin = "<!-- results: begin (make bench-docs writes what stands here) -->"
+	resultsEnd   = "<!-- results: end -->"
+)
+
+// document writes the figures into docs/performance.md and the charts beside
+// it, from the sections' JSON.
+func (s *settings) document() error {
+	page := filepath.Join(s.docs, "performance.md")
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	before, rest, ok1 := strings.Cut(string(text), resultsBegin)
+	_, after, ok2 := strings.Cut(rest, resultsEnd)
+	if !ok1 || !ok2 {
+		return fmt.Errorf("%s lacks the lines %q and %q", page, resultsBegin, resultsEnd)
+	}
+	charts := filepath.Join(s.docs, "performance")
+	if err := os.MkdirAll(charts, 0o755); err != nil {
+		return err
+	}
+	var b strings.Builder
+	for _, sec := range sections {
+		if sec.name == "generate" {
+			continue
+		}
+		r, err := readReport(s.dir, sec.name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // not run
+		}
+		if err != nil {
+			return err
+		}
+		r.markdown(&b)
+		for _, c := range r.Charts {
+			if err := os.WriteFile(filepath.Join(charts, c.File), []byte(c.svg()), 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	return os.WriteFile(page, []byte(before+resultsBegin+"\n"+b.String()+"\n"+resultsEnd+after), 0o644)
+}
+
+// titles of the sections on the page.
+var titles = map[string]string{
+	"inprocess": "Preprocess, in process", "process": "Preprocess, whole process", "lookup": "Look-up and load",
+	"decide": "Warm decision", "stack": "Through the local stack",
+}
+
+// markdown writes the section as people read it.
+func (r *report) markdown(b *strings.Builder) {
+	fmt.Fprintf(b, "\n### %s\n\n%s; %s; load average %s before and %s after.\n\n", titles[r.Section], r.When.Format("2 January 2006, 15:04 UTC"), r.Machine, r.LoadBefore, r.LoadAfter)
+	for _, c := range r.Charts {
+		fmt.Fprintf(b, "![%s](performance/%s)\n\n", c.Title, c.File)
+	}
+	fmt.Fprintf(b, "| %s |\n|---|--:|--:|--:|---|\n", strings.Join(headings, " | "))
+	for _, w := range r.Rows {
+		fmt.Fprintf(b, "| %s |\n", strings.Join(w.cells(), " | "))
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(b, "\n%s%s.\n", strings.ToUpper(n[:1]), n[1:])
+	}
+}
