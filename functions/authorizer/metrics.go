@@ -9,7 +9,10 @@ import (
 )
 
 // decisionMetrics records decisions.
-type decisionMetrics struct{ r *telemetry.Recorder }
+type decisionMetrics struct {
+	r     *telemetry.Recorder
+	modes *modes
+}
 
 func (m decisionMetrics) Decided(d authorize.Decision, ca string, took time.Duration, a *revocation.Answer) {
 	if ca == "" {
@@ -23,16 +26,13 @@ func (m decisionMetrics) Decided(d authorize.Decision, ca string, took time.Dura
 	m.r.Milliseconds(telemetry.DecideLatency, took, labels)
 	if d.WouldDeny {
 		m.r.Count(telemetry.WouldDeny, labels)
-		if d.Relaxed == "observe" {
-			m.r.Record(telemetry.ObserveMode, 1, labels)
-		} else {
-			m.r.Record(telemetry.BreakGlass, 1, labels)
-		}
 	}
 	if a.CA != "" {
 		m.r.Record(telemetry.CatalogAge, a.Age.Seconds(), labels)
 	}
-	_ = m.r.FlushIfDue(time.Now())
+	now := time.Now().Round(0)
+	m.modes.record(now)
+	_ = m.r.FlushIfDue(now)
 }
 
 // cacheMetrics records what keeping the cache warm takes.

@@ -93,3 +93,16 @@ func (m metrics) CRLPending(code string) {
 func (m metrics) IssuersChanged(ca string) {
 	m.r.Count(telemetry.IssuersChanged, telemetry.Labels{CA: ca})
 }
+
+func (m metrics) SerialsCompared(ca string, before, added, vanished int) {
+	labels := telemetry.Labels{CA: ca}
+	m.r.Record(telemetry.SerialsAdded, float64(added), labels)
+	m.r.Record(telemetry.SerialsVanished, float64(vanished), labels)
+	if before > 0 {
+		m.r.Record(telemetry.SerialsVanishedShare, 100*float64(vanished)/float64(before), labels)
+	}
+}
+
+func (m metrics) CAServes(ca string, until time.Duration) {
+	m.r.Record(telemetry.SecondsToNotAfter, until.Seconds(), telemetry.Labels{CA: ca})
+}

@@ -56,6 +56,9 @@ func (p *Preprocessor) syncCRL(ctx context.Context, key string, now time.Time) (
 		return false, fmt.Errorf("CRL %s: %w", key, err)
 	}
 	errs := []error{p.reportCRL(ctx, r, now)}
+	if entered {
+		p.compare(ctx, candidate, r.CA, r.replaced, r.entered)
+	}
 	for _, waiting := range r.woken {
 		if waiting != key {
 			_, err := p.syncCRL(ctx, waiting, now)
@@ -65,12 +68,16 @@ func (p *Preprocessor) syncCRL(ctx context.Context, key string, now time.Time) (
 	return entered, errors.Join(errs...)
 }
 
-// waitAgain sees to it that a CRL that waits for another is among those that the
-// catalog says wait: it may have been woken by one that was not enough.
+// waitAgain counts a CRL that still waits, and sees to it that one that waits
+// for another is among those that the catalog says wait: it may have been woken
+// by one that was not enough.
 func (p *Preprocessor) waitAgain(ctx context.Context, cat *catalog.Catalog, r *Report, now time.Time) error {
+	if r.Outcome != OutcomePending {
+		return nil
+	}
+	p.metrics.CRLPending(string(r.Code))
 	line := ""
 	switch {
-	case r.Outcome != OutcomePending:
 	case r.Code == Expired:
 		line = r.Line
 	case r.Code == BaseMissing && r.Base != nil:
@@ -178,6 +185,7 @@ func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, sou
 		}
 	}
 	var record *catalog.CRL
+	var replaced *catalog.CRL
 	var waits error    // why the CRL is pending
 	var woken []string // upload keys that waited for this CRL
 	here := false      // in force, from this upload
@@ -218,6 +226,7 @@ func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, sou
 			}
 			written = record.Set.Key
 		}
+		replaced = cat.Serving(r.CA, &record.Scope, record.Line)
 		cat.Publish(r.CA, record)
 		woken = cat.Wake(record.Line)
 		if err := p.split(ctx, cat, r.CA); err != nil {
@@ -235,6 +244,7 @@ func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, sou
 	}
 	r.woken = woken
 	if entered {
+		r.entered, r.replaced = record, replaced
 		p.metrics.CRLAccepted(r.CA, record.Name, record.Entries, record.NextUpdate.Sub(now))
 	}
 	if p.config.CacheJSON && here {

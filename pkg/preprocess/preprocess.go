@@ -21,6 +21,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/crlgate/crlgate/pkg/catalog"
 	"github.com/crlgate/crlgate/pkg/crl"
 	"github.com/crlgate/crlgate/pkg/issuer"
 	"github.com/crlgate/crlgate/pkg/objectstore"
@@ -50,8 +51,15 @@ type Metrics interface {
 	// CRLServes is told of every CRL in force, at each reconciliation.
 	CRLServes(ca, crl string, entries int, untilNextUpdate time.Duration)
 	CRLRejected(code string)
+	// CRLPending is told of a CRL that waits, each time that it is looked at.
 	CRLPending(code string)
+	// SerialsCompared is told what became of the serial numbers that the CRL
+	// before had, once a complete CRL has replaced it.
+	SerialsCompared(ca string, before, added, vanished int)
 	IssuersChanged(ca string)
+	// CAServes is told of every CA, at each reconciliation: how long until the
+	// first of its keys has no certificate any more whose notAfter lies ahead.
+	CAServes(ca string, untilNotAfter time.Duration)
 }
 
 // Config is what the preprocessor may and must do.
@@ -106,7 +114,9 @@ func (noMetrics) CRLAccepted(string, string, int, time.Duration) {}
 func (noMetrics) CRLServes(string, string, int, time.Duration)   {}
 func (noMetrics) CRLRejected(string)                             {}
 func (noMetrics) CRLPending(string)                              {}
+func (noMetrics) SerialsCompared(string, int, int, int)          {}
 func (noMetrics) IssuersChanged(string)                          {}
+func (noMetrics) CAServes(string, time.Duration)                 {}
 
 // Handle does what an invocation's payload asks for. Permanent faults of
 // uploads are reported and are no error; an error means that something could
@@ -185,7 +195,7 @@ func (p *Preprocessor) reconcileAllCRLs(ctx context.Context, now time.Time) erro
 	return nil
 }
 
-// measure tells the metrics of every CRL in force.
+// measure tells the metrics of every CA and of every CRL in force.
 func (p *Preprocessor) measure(ctx context.Context, now time.Time) error {
 	c, _, err := p.loadCatalog(ctx)
 	if err != nil {
@@ -195,9 +205,29 @@ func (p *Preprocessor) measure(ctx context.Context, now time.Time) error {
 		return err
 	}
 	for name, ca := range c.CAs {
+		if until, ok := notAfter(ca); ok {
+			p.metrics.CAServes(name, until.Sub(now))
+		}
 		for l := range ca.Lists() {
 			p.metrics.CRLServes(name, l.Name, l.Entries, l.NextUpdate.Sub(now))
 		}
 	}
 	return nil
+}
+
+// notAfter returns when the first key of a CA is left without a certificate
+// that is valid: where a key has several, the last of them counts.
+func notAfter(ca *catalog.CA) (first time.Time, ok bool) {
+	last := map[string]time.Time{}
+	for _, cert := range ca.Certificates {
+		if t := last[cert.Key]; cert.NotAfter.After(t) {
+			last[cert.Key] = cert.NotAfter
+		}
+	}
+	for _, t := range last {
+		if !ok || t.Before(first) {
+			first, ok = t, true
+		}
+	}
+	return first, ok
 }

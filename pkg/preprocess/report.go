@@ -62,6 +62,8 @@ type Report struct {
 	Rules string `json:"rules,omitempty"`
 
 	woken []string // upload keys that waited for this CRL, and can count now
+	// entered is what entered the catalog, replaced what it took the place of.
+	entered, replaced *catalog.CRL
 
 	// Of an issuers file.
 	Certificates []CertificateReport `json:"certificates,omitempty"`

@@ -248,6 +248,11 @@ func (m *metrics) CRLRejected(code string)  { m.add("rejected %s", code) }
 func (m *metrics) CRLPending(code string)   { m.add("pending %s", code) }
 func (m *metrics) IssuersChanged(ca string) { m.add("issuers %s", ca) }
 
+func (m *metrics) SerialsCompared(ca string, before, added, vanished int) {
+	m.add("compared %s %d +%d -%d", ca, before, added, vanished)
+}
+func (m *metrics) CAServes(ca string, until time.Duration) { m.add("ca %s %v", ca, until) }
+
 func (m *metrics) count(what string) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -27,7 +27,9 @@ const (
 	SecondsToNextUpdate
 	SerialsAdded
 	SerialsVanished
+	SerialsVanishedShare
 	IssuersChanged
+	SecondsToNotAfter
 	PreprocessLatency
 
 	numMetrics
@@ -42,6 +44,7 @@ const (
 	Bytes        Unit = "Bytes"
 	Seconds      Unit = "Seconds"
 	Milliseconds Unit = "Milliseconds"
+	Percent      Unit = "Percent"
 )
 
 // Kind says what becomes of several values of a series within one flush.
@@ -149,11 +152,11 @@ var definitions = [numMetrics]Definition{
 	},
 	ObserveMode: {
 		"ObserveMode", Count, Highest, inTotalAndCA,
-		"1 while observe mode is on, for a CA or (CA none) for the whole; in the total, for any.",
+		"1 while observe mode is on, for a CA or (CA none) for the whole; in the total, for any. Recorded while requests come.",
 	},
 	BreakGlass: {
 		"BreakGlass", Count, Highest, inTotalAndCA,
-		"1 while a CA's allow_until lies in the future; in the total, any CA's.",
+		"1 while a CA's allow_until lies in the future; in the total, any CA's. Recorded while requests come.",
 	},
 	CRLAccepted: {
 		"CRLAccepted", Count, Counter, inTotalAndCA,
@@ -167,7 +170,7 @@ var definitions = [numMetrics]Definition{
 	CRLPending: {
 		"CRLPending", Count, Counter,
 		[][]Dimension{total, byCode},
-		"CRLs that wait for time, an issuer or a base CRL, by the report's code.",
+		"CRLs that wait for time, an issuer or a base CRL, by the report's code; counted again each time they are looked at.",
 	},
 	CRLEntries: {
 		"CRLEntries", Count, Highest,
@@ -187,9 +190,17 @@ var definitions = [numMetrics]Definition{
 		"SerialsVanished", Count, Counter, inTotalAndCA,
 		"Serials of the predecessor that an accepted CRL does not have any more: expired certificates, or revocations lost.",
 	},
+	SerialsVanishedShare: {
+		"SerialsVanishedShare", Percent, Highest, inTotalAndCA,
+		"SerialsVanished as a share of the serials that the predecessor had; of several CRLs, the greatest.",
+	},
 	IssuersChanged: {
 		"IssuersChanged", Count, Counter, inTotalAndCA,
 		"CAs whose certificates changed. Whoever writes issuers can sign CRLs.",
+	},
+	SecondsToNotAfter: {
+		"SecondsToNotAfter", Seconds, Lowest, inTotalAndCA,
+		"Time left until a key of the CA has no valid certificate in its issuers file, negative when it has none; in the total, of the CA with the least.",
 	},
 	PreprocessLatency: {
 		"PreprocessLatency", Milliseconds, Distribution, inTotal,
