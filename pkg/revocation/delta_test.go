@@ -142,6 +142,32 @@ func TestDeltaPredecessor(t *testing.T) {
 	w.want(leaf, "revoked")
 }
 
+// TestBasePredecessor: while a new complete CRL is not there, the one before it
+// must not answer beside a delta to the new one, from which what was revoked in
+// between is gone.
+func TestBasePredecessor(t *testing.T) {
+	w := newRFCWorld(t)
+	ca := w.newCA("Delta", pki.CAOptions{})
+	listedFirst, between, other := w.leaf(ca, 1, pki.LeafOptions{}), w.leaf(ca, 2, pki.LeafOptions{}), w.leaf(ca, 3, pki.LeafOptions{})
+	w.trust("ca", ca)
+	w.publish("base", ca, 4, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1)})
+	w.publish("delta", ca, 5, delta(4, listed(pki.KeyCompromise, 2)...))
+	w.want(between, "revoked")
+	w.want(other, "good")
+	w.publish("base", ca, 6, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1, 2)})
+	restore := w.lose("base")
+	w.want(between, "revoked") // by the delta to the one before
+	w.want(other, "good")
+	w.publish("delta", ca, 7, delta(6))
+	w.want(between, "cache_unavailable")
+	w.want(listedFirst, "revoked")
+	w.want(other, "cache_unavailable")
+	restore()
+	w.restart()
+	w.want(between, "revoked")
+	w.want(other, "good")
+}
+
 // TestDeltaOfIndirect: the delta of an indirect CRL has entries of several
 // issuers too.
 func TestDeltaOfIndirect(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/crlgate/crlgate/pkg/catalog"
@@ -19,6 +20,7 @@ type tally struct {
 	ownCovered, ownCurrent     crl.ReasonFlags // the same, of the certificate's own key
 	namedCovered, namedCurrent crl.ReasonFlags // the same, of CRL issuers that the certificate names
 	unknown, namedUnknown      bool            // the chain of a current one's signer is not known
+	discounted                 *catalog.CRL    // one whose signer is revoked
 }
 
 // askLists asks every CRL that covers a certificate of ca. above are the keys whose own status is being asked about.
@@ -42,6 +44,7 @@ func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *
 				if c.askList(ctx, l, ca, cert, now, a); a.Status == Revoked {
 					return
 				}
+				t.discounted = l.list.record
 				continue
 			}
 			known = signer.known
@@ -85,6 +88,9 @@ func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *
 			break
 		}
 		a.Detail = fmt.Sprintf("no CRL of CA %s covers this certificate for all reasons", ca.name)
+		if t.discounted != nil {
+			a.Detail += fmt.Sprintf("; CRL number %s is signed by a key that is revoked, or that vouches for itself only", t.discounted.Number)
+		}
 	case a.Unavailable != nil:
 	case t.current == crl.AllReasons:
 		a.Status, a.Expired, a.Detail = Good, false, ""
@@ -96,7 +102,15 @@ func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *
 // askList asks one complete CRL and the deltas to it. It reports whether what
 // they say is current; a hit is in the answer.
 func (c *Cache) askList(ctx context.Context, l covering, ca *authority, cert *clientcert.Certificate, now time.Time, a *Answer) (current bool) {
-	base, whole := c.lookup(ctx, l.list, l.ca, ca, cert.Serial, now, a)
+	base, whole := c.lookup(ctx, l.list, l.ca, ca, cert.Serial, now, true, a)
+	if whole && base.form != &l.list.form && l.list.outgrown(base.record) {
+		// What was revoked since its predecessor stands in the complete CRL
+		// itself, and no longer in the delta.
+		var itself found
+		if itself, whole = c.lookup(ctx, l.list, l.ca, ca, cert.Serial, now, false, a); whole || !base.hit {
+			base = itself
+		}
+	}
 	number, why := l.list.record.Number.Int(), ""
 	if whole {
 		number, why = base.record.Number.Int(), a.outOfDate(base.record, &ca.settings, now)
@@ -106,7 +120,7 @@ func (c *Cache) askList(ctx context.Context, l covering, ca *authority, cert *cl
 		if d.record.Number.Int().Cmp(number) <= 0 {
 			continue // the complete CRL is as new: it says what the delta said
 		}
-		delta, ok := c.lookup(ctx, d, l.ca, ca, cert.Serial, now, a)
+		delta, ok := c.lookup(ctx, d, l.ca, ca, cert.Serial, now, true, a)
 		if !ok {
 			whole = false // what can be had may revoke all the same
 			continue
@@ -142,6 +156,12 @@ func (c *Cache) askList(ctx context.Context, l covering, ca *authority, cert *cl
 	return why == ""
 }
 
+// outgrown reports whether a delta of the list is one to a newer complete CRL
+// than this predecessor of the list's.
+func (l *list) outgrown(base *catalog.CRL) bool {
+	return slices.ContainsFunc(l.deltas, func(d *list) bool { return d.record.Base.Number.Int().Cmp(base.Number.Int()) > 0 })
+}
+
 // aged notes that what was asked is so old.
 func (a *Answer) aged(age, most time.Duration) {
 	a.Age = max(a.Age, age)
@@ -164,10 +184,11 @@ func (a *Answer) revoke(f found) {
 }
 
 // lookup looks a serial number of ca up in a CRL of crlCA. It notes in the
-// answer what was asked, how old it is and what is missing.
-func (c *Cache) lookup(ctx context.Context, l *list, crlCA, ca *authority, serial []byte, now time.Time, a *Answer) (found, bool) {
+// answer what was asked, how old it is and what is missing. stale: a predecessor
+// may answer.
+func (c *Cache) lookup(ctx context.Context, l *list, crlCA, ca *authority, serial []byte, now time.Time, stale bool, a *Answer) (found, bool) {
 	l.asked.Store(true)
-	f, age, err := c.find(ctx, l, ca.issuer.Subject, crlCA.issuer.Subject, serial, now)
+	f, age, err := c.find(ctx, l, ca.issuer.Subject, crlCA.issuer.Subject, serial, now, stale)
 	if err != nil {
 		a.Unavailable, a.Detail = err, err.Error()
 		return found{}, false
@@ -182,11 +203,11 @@ func (c *Cache) lookup(ctx context.Context, l *list, crlCA, ca *authority, seria
 // find looks a serial number up in a list. Where nothing current can be had, a
 // hit in a predecessor still counts, however old that is: what was revoked stays
 // so until something better is verified.
-func (c *Cache) find(ctx context.Context, l *list, certIssuer, crlIssuer issuer.Name, serial []byte, now time.Time) (found, time.Duration, error) {
-	f, age, err := c.findCurrent(ctx, l, certIssuer, crlIssuer, serial, now)
+func (c *Cache) find(ctx context.Context, l *list, certIssuer, crlIssuer issuer.Name, serial []byte, now time.Time, stale bool) (found, time.Duration, error) {
+	f, age, err := c.findCurrent(ctx, l, certIssuer, crlIssuer, serial, now, stale)
 	if err != nil {
 		if p, set := c.predecessor(l, certIssuer, crlIssuer, now, math.MaxInt64); set != nil {
-			if e, hit := set.Lookup(serial); hit {
+			if e, hit := set.Lookup(serial); hit && crl.Reason(e.Reason) != crl.RemoveFromCRL {
 				return found{&p.form, true, e}, max(now.Sub(p.at), 1), nil
 			}
 		}
@@ -198,7 +219,7 @@ func (c *Cache) find(ctx context.Context, l *list, certIssuer, crlIssuer issuer.
 // memory, in its predecessor's; where neither is, in its own where it lies. age
 // is how long ago what answered was last known to be current; 0: as long as the
 // catalog.
-func (c *Cache) findCurrent(ctx context.Context, l *list, certIssuer, crlIssuer issuer.Name, serial []byte, now time.Time) (found, time.Duration, error) {
+func (c *Cache) findCurrent(ctx context.Context, l *list, certIssuer, crlIssuer issuer.Name, serial []byte, now time.Time, stale bool) (found, time.Duration, error) {
 	f := found{form: &l.form}
 	ref := l.ref(certIssuer, crlIssuer)
 	if ref == nil {
@@ -209,7 +230,7 @@ func (c *Cache) findCurrent(ctx context.Context, l *list, certIssuer, crlIssuer 
 		return f, 0, nil
 	}
 	fits := serialset.MaxMemory(ref.set.Size) <= c.config.MemoryBudget
-	if p, set := c.predecessor(l, certIssuer, crlIssuer, now, c.config.MaxUnvalidated); p != nil && fits {
+	if p, set := c.predecessor(l, certIssuer, crlIssuer, now, c.config.MaxUnvalidated); stale && p != nil && fits {
 		if load := c.sets.load(ref); !load.noRoom() {
 			f.form = &p.form
 			if set != nil {
