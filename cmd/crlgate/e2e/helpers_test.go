@@ -6,10 +6,12 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,6 +55,7 @@ func start(t testing.TB, c stack.Config) *world {
 	if c.Forms == nil {
 		c.Forms = []gateway.Form{gateway.REST}
 	}
+	c.S3Port = s3Port(t)
 	authorizer := map[string]string{"REVALIDATE_AFTER": "0"}
 	for k, v := range c.Authorizer {
 		authorizer[k] = v
@@ -69,6 +72,28 @@ func start(t testing.TB, c stack.Config) *world {
 		t.Fatal("the certificate of the gateways' CA cannot be read")
 	}
 	return w
+}
+
+// lastPort is the last port that s3Port returned, or where it begins.
+var lastPort atomic.Int32
+
+func init() { lastPort.Store(int32(10_000 + os.Getpid()*64%20_000)) }
+
+// s3Port returns a free port outside the range from which systems take ports
+// for whoever asks for any (from 32768 on Linux): it stays free while the S3
+// server is down.
+func s3Port(t testing.TB) int {
+	t.Helper()
+	for range 1000 {
+		port := 10_000 + int(lastPort.Add(1))%22_000
+		l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			_ = l.Close()
+			return port
+		}
+	}
+	t.Fatal("1000 ports from 10000 on are in use")
+	return 0
 }
 
 // finish closes the stack and looks for what no test may leave in the log.
