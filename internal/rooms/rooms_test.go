@@ -45,7 +45,6 @@ var allowed = map[string][]string{
 	"cmd/crlgate/internal/stack":         {"cmd/crlgate/internal/gateway", "cmd/crlgate/internal/lambdaruntime", "cmd/crlgate/internal/s3proc", "internal/pki", "pkg/…"},
 
 	"bench":             {"internal/pki", "pkg/…"},
-	"bench":             {"internal/pki", "pkg/…"},
 	"events/generate":   {"internal/pki"},
 	"testdata/generate": {"internal/pki"},
 }
