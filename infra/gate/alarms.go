@@ -16,6 +16,7 @@ import (
 const (
 	crlExpiryWarning  = 24 * time.Hour
 	crlExpiryCritical = 4 * time.Hour
+	caExpiryWarning   = 30 * 24 * time.Hour
 	pendingAfter      = time.Hour
 	runbookURL        = "https://github.com/crlgate/crlgate/blob/main/docs/operations.md"
 )
@@ -85,6 +86,10 @@ func (g *Gate) crlAlarms() []alarm {
 			name: "SerialsVanished", says: "Many serials of a CRL are missing from its successor: expired certificates, or revocations lost.",
 			metric: series(g.Preprocessor, metricSerialsVanished, "Sum", fiveMinutes()), atLeast: numberOr(p.VanishedSerials, 100), missing: quiet,
 		},
+		{
+			name: "SerialsVanishedShare", says: "A large share of a CRL's serials is missing from its successor: expired certificates, or revocations lost.",
+			metric: series(g.Preprocessor, metricVanishedShare, "Maximum", fiveMinutes()), atLeast: numberOr(p.VanishedShare, 50), missing: quiet,
+		},
 	}
 }
 
@@ -151,7 +156,13 @@ func (g *Gate) authorizerAlarms() []alarm {
 
 // trustAlarms tell of what changes who is let in.
 func (g *Gate) trustAlarms() []alarm {
+	beat := awscdk.Duration_Seconds(jsii.Number(g.beat().Seconds()))
+	expiry := durationOr(orZero(g.props.Alarms).CAExpiryWarning, caExpiryWarning)
 	return []alarm{
+		{
+			name: "CAExpiry", says: "A key of a CA will have no valid certificate within " + short(expiry) + ".",
+			metric: series(g.Preprocessor, metricSecondsToNotAfter, "Minimum", beat), below: expiry.Seconds(), missing: unchanged,
+		},
 		{
 			name: "IssuersChanged", says: "The certificates of a CA changed: whoever writes issuers decides whose CRLs are believed.",
 			metric: series(g.Preprocessor, metricIssuersChanged, "Sum", fiveMinutes()), atLeast: 1, missing: quiet,

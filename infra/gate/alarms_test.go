@@ -262,6 +262,7 @@ func TestThresholdsFollowTheProps(t *testing.T) {
 		Alarms: &gate.AlarmsProps{
 			CRLExpiryWarning: minutes(120), CRLExpiryCritical: minutes(60), PendingAfter: minutes(30),
 			VanishedSerials: jsii.Number(7), DenialBand: jsii.Number(2),
+			VanishedShare: jsii.Number(12), CAExpiryWarning: minutes(600),
 		},
 	}))
 	for name, want := range map[string]string{
@@ -269,6 +270,8 @@ func TestThresholdsFollowTheProps(t *testing.T) {
 		"CRLExpiryCritical":       "< 3600, 1 × 1200 s",
 		"CRLPending":              "≥ 1, 2 × 1200 s", // no sooner than after 30 min
 		"SerialsVanished":         "≥ 7, 1 × 300 s",
+		"SerialsVanishedShare":    "≥ 12, 1 × 300 s",
+		"CAExpiry":                "< 36000, 1 × 1200 s",
 		"CatalogNotRevalidated":   "≥ 360, 1 × 300 s",
 		"PreprocessorNearTimeout": "≥ 240000, 1 × 300 s",
 		"PreprocessorIdle":        "< 1, 3 × 1200 s",

@@ -33,6 +33,9 @@ func (g *Gate) addDashboard() {
 	row(
 		graph("CRLs", series(g.Preprocessor, metricCRLAccepted, "Sum", fiveMinutes()), series(g.Preprocessor, metricCRLRejected, "Sum", fiveMinutes()),
 			series(g.Preprocessor, metricCRLPending, "Sum", fiveMinutes()), series(g.Preprocessor, metricIssuersChanged, "Sum", fiveMinutes())),
+		graph("Seconds to notAfter, by CA", search(g.Preprocessor, metricSecondsToNotAfter, "Minimum", "", dimensionCA)),
+	)
+	row(
 		graph("Serials added and vanished",
 			series(g.Preprocessor, metricSerialsAdded, "Sum", fiveMinutes()), series(g.Preprocessor, metricSerialsVanished, "Sum", fiveMinutes())),
 		graph("Preprocessor: time of a run, p99 ms; failed events",

@@ -31,6 +31,8 @@ const (
 	metricSecondsToNextUpdate = "SecondsToNextUpdate"
 	metricSerialsAdded        = "SerialsAdded"
 	metricSerialsVanished     = "SerialsVanished"
+	metricVanishedShare       = "SerialsVanishedShare"
+	metricSecondsToNotAfter   = "SecondsToNotAfter"
 	metricIssuersChanged      = "IssuersChanged"
 	metricPreprocessLatency   = "PreprocessLatency"
 )

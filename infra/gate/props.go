@@ -173,6 +173,10 @@ type AlarmsProps struct {
 	// VanishedSerials is how many serials may be missing from newly accepted CRLs within 5 min that their
 	// predecessors had. Serials of expired certificates leave a CRL too. Default: 100.
 	VanishedSerials *float64
+	// VanishedShare is how many percent of a CRL's serials may be missing from its successor, 1 to 100. Default: 50.
+	VanishedShare *float64
+	// CAExpiryWarning is the time before notAfter at which the alarm for a CA's certificates begins. Default: 30 days.
+	CAExpiryWarning awscdk.Duration
 	// DenialBand is how many standard deviations above the usual the number of denials of one reason may be,
 	// 1 to 100. Default: 4.
 	DenialBand *float64

@@ -219,6 +219,8 @@ func (f *faults) alarms(p AlarmsProps) {
 	f.duration("Alarms.CRLExpiryCritical", p.CRLExpiryCritical, time.Minute, 365*24*time.Hour)
 	f.duration("Alarms.PendingAfter", p.PendingAfter, 5*time.Minute, 24*time.Hour)
 	f.whole("Alarms.VanishedSerials", p.VanishedSerials, 1, 1e9)
+	f.number("Alarms.VanishedShare", p.VanishedShare, 1, 100)
+	f.duration("Alarms.CAExpiryWarning", p.CAExpiryWarning, time.Minute, 10*365*24*time.Hour)
 	f.number("Alarms.DenialBand", p.DenialBand, 1, 100)
 	if d := p.PendingAfter; d != nil && goDuration(d)%(5*time.Minute) != 0 {
 		f.add("Alarms.PendingAfter is %s: give a multiple of 5 min, the period of the metric", short(goDuration(d)))

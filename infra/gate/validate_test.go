@@ -74,6 +74,8 @@ func TestWhatIsRefused(t *testing.T) {
 		{"expiry", gate.Props{Alarms: &gate.AlarmsProps{CRLExpiryWarning: seconds(3600)}}, "CRLExpiryCritical is 4h, not less than CRLExpiryWarning, 1h"},
 		{"pending", gate.Props{Alarms: &gate.AlarmsProps{PendingAfter: seconds(400)}}, "Alarms.PendingAfter is 6m40s"},
 		{"vanished", gate.Props{Alarms: &gate.AlarmsProps{VanishedSerials: n(0)}}, "Alarms.VanishedSerials is 0"},
+		{"share", gate.Props{Alarms: &gate.AlarmsProps{VanishedShare: n(101)}}, "Alarms.VanishedShare is 101"},
+		{"CA expiry", gate.Props{Alarms: &gate.AlarmsProps{CAExpiryWarning: seconds(1)}}, "Alarms.CAExpiryWarning is 1s"},
 		{"band", gate.Props{Alarms: &gate.AlarmsProps{DenialBand: n(0)}}, "Alarms.DenialBand is 0"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
