@@ -137,19 +137,25 @@ func (s *stream) startReadAhead() {
 	s.ahead = true
 	s.free = make(chan *chunk, chunks+2)
 	s.full = make(chan *chunk, chunks)
-	for range chunks {
-		s.free <- s.newChunk()
-	}
 	s.wg.Add(1)
 	go func() {
 		defer s.wg.Done()
 		defer close(s.full)
-		for {
+		for made := 0; ; {
 			var c *chunk
 			select {
 			case c = <-s.free:
-			case <-s.done:
-				return
+			default:
+			}
+			if c == nil && made < chunks { // no more than are needed
+				c, made = s.newChunk(), made+1
+			}
+			if c == nil {
+				select {
+				case c = <-s.free:
+				case <-s.done:
+					return
+				}
 			}
 			fill(s.r, c, s.done)
 			c.refs.Store(1)
