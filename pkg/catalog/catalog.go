@@ -298,6 +298,10 @@ func (l *CRL) check() error {
 // fails rather than write what [Parse] would refuse: a catalog that cannot be
 // read denies every client, and could not be changed any more.
 func (c *Catalog) Encode() (data []byte, parts map[string][]byte, err error) {
+	return c.encode(MaxSize)
+}
+
+func (c *Catalog) encode(maxSize int) (data []byte, parts map[string][]byte, err error) {
 	parts = map[string][]byte{}
 	for p := range c.tables() {
 		if err := p.encode(parts); err != nil {
@@ -309,8 +313,8 @@ func (c *Catalog) Encode() (data []byte, parts map[string][]byte, err error) {
 		return nil, nil, err
 	}
 	b = append(b, '\n')
-	if len(b) > MaxSize {
-		return nil, nil, fmt.Errorf("the catalog would have %d bytes, more than the %d that are read: it holds too many CRLs", len(b), MaxSize)
+	if len(b) > maxSize {
+		return nil, nil, fmt.Errorf("the catalog would have %d bytes, more than the %d that are read: it holds too many CRLs", len(b), maxSize)
 	}
 	if _, err := Parse(b); err != nil {
 		return nil, nil, fmt.Errorf("the catalog that would be written: %w", err)

@@ -257,9 +257,6 @@ func TestEncodeRefuses(t *testing.T) {
 		"no certificate":          func(c *catalog.Catalog) { c.CAs["a"].Certificates = nil },
 		"a set elsewhere":         func(c *catalog.Catalog) { c.CAs["a"].CRLs[0].Set.Key = "elsewhere" },
 		"a year that JSON lacks":  func(c *catalog.Catalog) { c.CAs["a"].CRLs[0].NextUpdate = now.AddDate(10_000, 0, 0) },
-		"more than is read": func(c *catalog.Catalog) {
-			c.CAs["a"].CRLs[0].Source.Key = strings.Repeat("x", catalog.MaxSize)
-		},
 	} {
 		c := filled(t)
 		spoil(c)

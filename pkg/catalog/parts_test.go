@@ -68,7 +68,7 @@ func partition(i int, number int64) *catalog.CRL {
 // TestParts publishes partitions in random order, over and over, reading each
 // time only the parts that are asked for, and compares with a plain table.
 func TestParts(t *testing.T) {
-	const partitions = 300
+	const partitions = 100
 	random := rand.New(rand.NewPCG(3, 4))
 	ca, _ := file(t, "a")
 	b := &bucket{parts: map[string][]byte{}}
@@ -76,7 +76,7 @@ func TestParts(t *testing.T) {
 	c.SetIssuer(ca, catalog.Source{Key: "issuers/a.pem"})
 	b.store(t, c)
 	want := map[string]int64{}
-	for step := range 900 {
+	for step := range 220 {
 		i := random.IntN(partitions)
 		if step < partitions {
 			i = step

@@ -74,7 +74,10 @@ func TestOrder(t *testing.T) {
 		}
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	for _, order := range permutations(len(uploads)) {
+	for i, order := range permutations(len(uploads)) {
+		if raced && i%8 != 0 {
+			continue
+		}
 		w := newWorld(t)
 		for _, i := range order {
 			w.upload(uploads[i].key, uploads[i].data)

@@ -16,7 +16,7 @@ import (
 
 // TestRace: preprocessors that meet on the catalog lose nothing of each other's.
 func TestRace(t *testing.T) {
-	const rounds, writers = 25, 4
+	const rounds, writers = 12, 4
 	ca, late := newCA(t, "a"), newCA(t, "late")
 	var crls [writers][rounds][]byte
 	for i := range writers {
