@@ -45,7 +45,7 @@ func (f *flattener) add(b *crl.Batch) error {
 	}
 	for _, builder := range f.current {
 		if err := builder.Append(b.Width, b.Serials, b.Dates, f.reasons); err != nil {
-			return err
+			return tooMany(err)
 		}
 	}
 	return nil
@@ -111,7 +111,7 @@ func (f *flattener) finish(c *Candidate) (err error) {
 	for _, o := range f.others {
 		img, err := o.builder.Finish()
 		if err != nil {
-			return err
+			return tooMany(err)
 		}
 		if o.name != c.Issuer {
 			c.Others = append(c.Others, IssuerImage{o.name, o.subject, img})
@@ -123,6 +123,14 @@ func (f *flattener) finish(c *Candidate) (err error) {
 			}
 		}
 	}
-	c.Image, err = f.own.Finish()
-	return err
+	if c.Image, err = f.own.Finish(); err != nil {
+		return tooMany(err)
+	}
+	return nil
+}
+
+// tooMany refuses a CRL whose entries no set can hold: trying again would not
+// help.
+func tooMany(err error) error {
+	return refused(Code(crl.TooLarge), "its entries cannot be flattened: %v", err)
 }
