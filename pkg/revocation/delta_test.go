@@ -142,6 +142,23 @@ func TestDeltaPredecessor(t *testing.T) {
 	w.want(leaf, "revoked")
 }
 
+// TestDeltaPredecessorTooOld: a predecessor that is too old to answer takes
+// nothing back either.
+func TestDeltaPredecessorTooOld(t *testing.T) {
+	w := newRFCWorld(t)
+	ca := w.newCA("Delta", pki.CAOptions{})
+	leaf := w.leaf(ca, 1, pki.LeafOptions{})
+	w.trust("ca", ca)
+	w.publish("base", ca, 4, pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)})
+	w.publish("delta", ca, 5, delta(4, listed(pki.RemoveFromCRL, 1)...))
+	w.want(leaf, "good")
+	w.publish("delta", ca, 6, delta(4, append(listed(pki.RemoveFromCRL, 1), listed(pki.KeyCompromise, 2)...)...))
+	w.lose("delta")
+	w.want(leaf, "good") // the one before it, for a while
+	w.later(20 * time.Minute)
+	w.want(leaf, "revoked")
+}
+
 // TestBasePredecessor: while a new complete CRL is not there, the one before it
 // must not answer beside a delta to the new one, from which what was revoked in
 // between is gone.

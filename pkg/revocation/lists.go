@@ -38,9 +38,8 @@ func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *
 		if !l.ownKey {
 			signer := c.signerState(ctx, s, l, now, above)
 			a.rests(&signer, now)
-			if signer.revoked || signer.cyclic {
-				// What it revokes still counts; but a revoked signer vouches
-				// for nothing, and none for the key that it signs with.
+			if signer.revoked {
+				// What it revokes still counts; but it vouches for nothing.
 				if c.askList(ctx, l, ca, cert, now, a); a.Status == Revoked {
 					return
 				}
@@ -89,7 +88,7 @@ func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *
 		}
 		a.Detail = fmt.Sprintf("no CRL of CA %s covers this certificate for all reasons", ca.name)
 		if t.discounted != nil {
-			a.Detail += fmt.Sprintf("; CRL number %s is signed by a key that is revoked, or that vouches for itself only", t.discounted.Number)
+			a.Detail += fmt.Sprintf("; CRL number %s is signed by a key that is revoked", t.discounted.Number)
 		}
 	case a.Unavailable != nil:
 	case t.current == crl.AllReasons:
