@@ -144,7 +144,8 @@ func TestPreprocessorKilled(t *testing.T) {
 	if readings() < before+2 {
 		t.Error("the CRL was read once: the kill came too late")
 	}
-	w.expect(w.good, http.StatusForbidden, "revoked")
+	// The set of before answers until the new one is there.
+	w.await(w.good, http.StatusForbidden, "revoked", "200 good")
 	w.drain()
 	if f := w.Failures(); len(f) > 0 {
 		t.Errorf("the failure queue holds %s", f[0])
