@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -66,11 +67,55 @@ func (r *report) markdown(b *strings.Builder) {
 	for _, c := range r.Charts {
 		fmt.Fprintf(b, "![%s](performance/%s)\n\n", c.Title, c.File)
 	}
-	fmt.Fprintf(b, "| %s |\n|---|--:|--:|--:|---|\n", strings.Join(headings, " | "))
-	for _, w := range r.Rows {
-		fmt.Fprintf(b, "| %s |\n", strings.Join(w.cells(), " | "))
-	}
+	r.judged(b)
+	r.bySize(b)
 	for _, n := range r.Notes {
 		fmt.Fprintf(b, "\n%s%s.\n", strings.ToUpper(n[:1]), n[1:])
+	}
+}
+
+// judged writes the rows that have a target, and those of no number of entries.
+func (r *report) judged(b *strings.Builder) {
+	fmt.Fprintf(b, "| %s |\n|---|--:|--:|--:|---|\n", strings.Join(headings, " | "))
+	for _, w := range r.Rows {
+		if target, _ := w.wanted(); target != "" || w.Entries == 0 {
+			fmt.Fprintf(b, "| %s |\n", strings.Join(w.cells(), " | "))
+		}
+	}
+}
+
+// bySize writes the other rows, with a column for each number of entries.
+func (r *report) bySize(b *strings.Builder) {
+	var whats []string
+	var sizes []int
+	cells := map[string]map[int]string{}
+	for _, w := range r.Rows {
+		if target, _ := w.wanted(); target != "" || w.Entries == 0 {
+			continue
+		}
+		if cells[w.What] == nil {
+			cells[w.What] = map[int]string{}
+			whats = append(whats, w.What)
+		}
+		if !slices.Contains(sizes, w.Entries) {
+			sizes = append(sizes, w.Entries)
+		}
+		cells[w.What][w.Entries] = number(w.Value) + unit(w.Unit)
+	}
+	if len(whats) == 0 {
+		return
+	}
+	slices.Sort(sizes)
+	b.WriteString("\n| entries |")
+	for _, n := range sizes {
+		fmt.Fprintf(b, " %s |", count(n))
+	}
+	b.WriteString("\n|---|" + strings.Repeat("--:|", len(sizes)) + "\n")
+	for _, what := range whats {
+		fmt.Fprintf(b, "| %s |", what)
+		for _, n := range sizes {
+			fmt.Fprintf(b, " %s |", cells[what][n])
+		}
+		b.WriteString("\n")
 	}
 }

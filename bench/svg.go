@@ -15,7 +15,7 @@ const (
 )
 
 // colours of the lines: told apart by eyes that see red and green alike, and
-// on a light ground as on a dark one.
+// on a light ground as on a dark one. The first is that of crlgate.
 var colours = []string{"#0a84d6", "#e07b00", "#009e73", "#cc5fa0", "#8a6fd1", "#b08a00"}
 
 // axis maps numbers onto pixels, by their logarithms.
@@ -88,9 +88,13 @@ func tick(e float64) string {
 
 // lines draws the lines, each with its name at its end.
 func (c chart) lines(b *strings.Builder, x, y axis) {
-	names := c.nameRows(y)
+	names, others := c.nameRows(y), 0
 	for i, s := range c.Series {
-		colour := colours[i%len(colours)]
+		colour := colours[0]
+		if !ofCrlgate(s.Name) {
+			others++
+			colour = colours[1+(others-1)%(len(colours)-1)]
+		}
 		var path strings.Builder
 		for k, p := range s.Points {
 			fmt.Fprintf(&path, "%c%.1f %.1f", "ML"[min(k, 1)], x.of(p[0]), y.of(p[1]))
@@ -99,6 +103,11 @@ func (c chart) lines(b *strings.Builder, x, y axis) {
 		fmt.Fprintf(b, `<path d="%s" fill="none" stroke="%s" stroke-width="2"/>`, path.String(), colour)
 		fmt.Fprintf(b, `<text x="%d" y="%.1f" fill="%s">%s</text>`+"\n", chartWidth-right+10, names[i]+4, colour, html.EscapeString(s.Name))
 	}
+}
+
+// ofCrlgate reports whether a line is that of crlgate on usual input.
+func ofCrlgate(name string) bool {
+	return name == "crlgate" || name == "crlgate flatten" || name == random.name || strings.HasPrefix(name, "serialset")
 }
 
 // nameRows places the names beside the ends of their lines, one row apart at
