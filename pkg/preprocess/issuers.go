@@ -189,7 +189,7 @@ func (p *Preprocessor) applyIssuer(c *catalog.Catalog, name string, u upload, no
 }
 
 func acceptedIssuer(ca *issuer.CA, verdicts []issuer.Verdict) string {
-	detail := fmt.Sprintf("CA %s (%s) with %d certificates and %d keys", ca.Name, ca.Certificates[0].Subject, len(ca.Certificates), len(ca.Keys()))
+	detail := fmt.Sprintf("CA %s (%s), certificates: %d, keys: %d", ca.Name, ca.Certificates[0].Subject, len(ca.Certificates), len(ca.Keys()))
 	signs := false
 	var refused []string
 	for _, v := range verdicts {
@@ -203,7 +203,7 @@ func acceptedIssuer(ca *issuer.CA, verdicts []issuer.Verdict) string {
 		detail += "; none of its keys may sign CRLs (cRLSign), so no CRL can count: add the certificate of its CRL signer"
 	}
 	if len(refused) > 0 {
-		detail += fmt.Sprintf("; %d certificates were refused: %s", len(refused), strings.Join(refused, "; "))
+		detail += fmt.Sprintf("; refused: %d: %s", len(refused), strings.Join(refused, "; "))
 	}
 	return detail
 }

@@ -360,7 +360,7 @@ func TestRefusedCertificate(t *testing.T) {
 	w.upload(pem, append(leaf.PEM(), ca.PEM()...))
 	w.wantOutcome(pem, "accepted accepted")
 	r := w.report(pem)
-	want := "CA a (CN=a,O=Partner) with 1 certificates and 1 keys; 1 certificates were refused: it is neither a CA certificate (basicConstraints cA TRUE, keyCertSign) nor a CRL signer's (cRLSign): is it a client certificate? (certificate_not_ca)"
+	want := "CA a (CN=a,O=Partner), certificates: 1, keys: 1; refused: 1: it is neither a CA certificate (basicConstraints cA TRUE, keyCertSign) nor a CRL signer's (cRLSign): is it a client certificate? (certificate_not_ca)"
 	if r.Detail != want || len(r.Certificates) != 2 || r.Certificates[0].Accepted || !r.Certificates[1].Accepted {
 		t.Errorf("%s\n%+v", r.Detail, r.Certificates)
 	}
