@@ -43,7 +43,8 @@ func (c *Cache) fresh(ctx context.Context, now time.Time) {
 	}
 	f, wait := c.join(now), c.config.ColdWait
 	if warm {
-		if after > 0 && (age >= 0 && age < after || c.failing(f, now)) {
+		inTime := age >= 0 && (age < after || c.begunInTime(f, now.Add(after-age)))
+		if after > 0 && (inTime || c.failing(f, now)) {
 			return
 		}
 		wait = c.config.WarmWait
@@ -68,6 +69,15 @@ func (c *Cache) age(now time.Time) (time.Duration, bool) {
 		return 0, false
 	}
 	return now.Round(0).Sub(s.validated), true
+}
+
+// begunInTime reports that f began before what is warm was due to be revalidated:
+// it was begun in the background, and whoever comes while it is under way is
+// not older than RevalidateAfter and one refresh.
+func (c *Cache) begunInTime(f *flight, due time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !f.begun.IsZero() && f.begun.Before(due.Round(0))
 }
 
 // failing reports that waiting for f is of no use to a request that can be
