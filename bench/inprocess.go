@@ -116,7 +116,7 @@ func (s *settings) againstHash(cas []*issuer.CA, n int, kind shape, procs int) (
 		return t, err
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-	rounds := min(max(5, 40_000_000/n), 201)
+	rounds := min(max(5, 15_000_000/n), 101)
 	// A first round is not counted: it is the one that touches memory first.
 	if err := flatten(file, cas, n); err != nil {
 		return t, err
