@@ -314,7 +314,9 @@ func TestReplacedSetsMakeRoom(t *testing.T) {
 				t.Fatalf("CRL number %d: answered by number %s", number, a.CRL.Number)
 			}
 		}
-		if l.ranges != 0 || l.loaded != 21 {
+		// One more may come: a request that holds the snapshot before, when that
+		// is replaced under it, fetches its set again.
+		if l.ranges != 0 || l.loaded < 21 || l.loaded > 23 {
 			t.Errorf("%d sets loaded, %d read by range", l.loaded, l.ranges)
 		}
 	})
