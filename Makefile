@@ -109,3 +109,4 @@ clean: ## Remove what was built
 	rm -rf $(BUILD)
 
 include infra/infra.mk
+include bench/bench.mk

@@ -42,7 +42,8 @@ var allowed = map[string][]string{
 	"cmd/crlgate/internal/gateway":       {},
 	"cmd/crlgate/internal/s3proc":        {},
 	"cmd/crlgate/internal/s3local":       {"cmd/crlgate/internal/s3proc/wire"},
-	"cmd/crlgate/internal/stack":         {"cmd/crlgate/internal/gateway", "cmd/crlgate/internal/lambdaruntime", "cmd/crlgate/internal/s3proc", "internal/pki", "pkg/…"},
+	"cmd/crlgate/internal/template":      {},
+	"cmd/crlgate/internal/stack":         {"cmd/crlgate/internal/gateway", "cmd/crlgate/internal/lambdaruntime", "cmd/crlgate/internal/s3proc", "cmd/crlgate/internal/template", "internal/pki", "pkg/…"},
 
 	"bench":             {"internal/pki", "pkg/…"},
 	"events/generate":   {"internal/pki"},
