@@ -45,7 +45,7 @@ type cold struct {
 // as on Lambda, and which has no cause to look at the catalog twice.
 func coldConfig() stack.Config {
 	return stack.Config{
-		ProxyCache: true, Freeze: true, MaxAuthorizers: 1, AuthorizerMemoryMB: memoryMB, PreprocessorMemoryMB: 1024,
+		ProxyCache: true, Freeze: true, MaxAuthorizers: 1, AuthorizerMemoryMB: memoryMB, PreprocessorMemoryMB: 4096,
 		Authorizer: map[string]string{"REVALIDATE_AFTER": "1h", "MAX_UNVALIDATED": "2h"},
 	}
 }
