@@ -92,7 +92,7 @@ race: need-go crlgate functions-host ## Run the tests under the race detector
 	  $(GO) test -race -count=1 -timeout 25m $$($(GO) list $(PACKAGES) | grep -v -e /s3local -e /infra -e 'cmd/crlgate$$')
 
 .PHONY: conformance
-conformance: need-go ## Run the third-party cases in $$CRLGATE_CONFORMANCE
+conformance: need-go ## Run the third-party cases in the folder CRLGATE_CONFORMANCE
 	@$(GO) test -count=1 -v -run 'TestConformance|TestThirdParty' ./cmd/crlgate/internal/check ./pkg/crl
 
 FUZZTIME ?= 10s
