@@ -61,6 +61,7 @@ func (p *program) of(get func(used) float64) (out []float64) {
 }
 
 func wall(u used) float64 { return u.wall }
+func busy(u used) float64 { return u.cpu }
 func peak(u used) float64 { return u.peak }
 
 // wholeProcess measures file to file, each program in a process of its own.
@@ -204,7 +205,11 @@ func (s *settings) compare(r *report, n int, hash, ours *program, all []*program
 // report adds what a program took.
 func (p *program) report(r *report, n int) {
 	t, m := median(p.of(wall)), median(p.of(peak))
-	r.add(row{What: p.name, Entries: n, Value: t, Unit: "s", Rounds: len(p.all)}, row{What: p.name + ", peak memory", Entries: n, Value: m, Unit: "MiB", Rounds: len(p.all)})
+	r.add(
+		row{What: p.name, Entries: n, Value: t, Unit: "s", Rounds: len(p.all)},
+		row{What: p.name + ", processor time", Entries: n, Value: median(p.of(busy)), Unit: "s", Rounds: len(p.all)},
+		row{What: p.name + ", peak memory", Entries: n, Value: m, Unit: "MiB", Rounds: len(p.all)},
+	)
 	r.Charts[0].point(p.name, n, t)
 	r.Charts[1].point(p.name, n, m)
 }
