@@ -11,11 +11,12 @@ import (
 
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/gateway"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/local"
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/template"
 )
 
 func localCommand() *cobra.Command {
 	c := local.Config{Ports: map[gateway.Form]int{}}
-	var functions, upstream string
+	var functions, upstream, fromTemplate string
 	var authorizer, preprocessor []string
 	var rest, http1, http2 int
 	cmd := &cobra.Command{
@@ -40,11 +41,17 @@ numbers that were reached, below which no CRL is accepted; --fresh begins anew.
 While it runs, DIR/.crlgate/local.json (readable by you only) tells put, status
 and invoke where it is.
 
+--from-template runs what a CloudFormation template of the CDK app or construct
+deploys: names of buckets, settings, memory and timeouts of the functions, events,
+retries and timer, the forms of its APIs and how their authorizers are asked. Flags
+that are given go before it. What the local stack does not know how to do is refused.
+
 ` + exitWords["local"],
 		Example: `  crlgate local
   crlgate local ./pki --upstream http://127.0.0.1:8080
   crlgate local --authorizer REVALIDATE_AFTER=2s --preprocessor CACHE_JSON=true
-  crlgate local --authorizer MODE=observe --freeze --fresh`,
+  crlgate local --authorizer MODE=observe --freeze --fresh
+  crlgate local --from-template build/cdk.out/crlgate.template.json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			c.Folder = "."
@@ -72,6 +79,12 @@ and invoke where it is.
 					c.Ports[form] = -1 // 0 said aloud: any free one
 				}
 			}
+			if fromTemplate != "" {
+				if c.Template, err = template.Read(fromTemplate); err != nil {
+					return err
+				}
+				leaveToTemplate(cmd, &c)
+			}
 			c.Out, c.Words = cmd.OutOrStdout(), cmd.ErrOrStderr()
 			return local.Run(cmd.Context(), c)
 		},
@@ -84,6 +97,7 @@ and invoke where it is.
 	f.IntVar(&rest, portFlags[gateway.REST], 0, "`PORT` of the REST gateway, 0 for a free one (default 8443 or, if that is in use, a free one)")
 	f.IntVar(&http1, portFlags[gateway.HTTP1], 0, "`PORT` of the HTTP gateway with payload format 1.0 (default 8444, likewise)")
 	f.IntVar(&http2, portFlags[gateway.HTTP2], 0, "`PORT` of the HTTP gateway with payload format 2.0 (default 8445, likewise)")
+	f.StringVar(&fromTemplate, "from-template", "", "CloudFormation template `FILE` to run by, as \"make synth\" writes it to build/cdk.out")
 	f.IntVar(&c.S3Port, "s3-port", 0, "`PORT` of the S3 server (default a free one)")
 	f.StringVar(&c.Domain, "domain", "api.local.test", "the gateways' custom domain `NAME`")
 	f.StringArrayVar(&authorizer, "authorizer", nil, "setting of the authorizer, `KEY=VALUE` (may be given more than once)")
@@ -99,6 +113,26 @@ and invoke where it is.
 		completeKeys(cmd, name, values)
 	}
 	return cmd
+}
+
+// leaveToTemplate takes back the defaults of flags that were not given.
+func leaveToTemplate(cmd *cobra.Command, c *local.Config) {
+	given := cmd.Flags().Changed
+	if !given("authorizer-memory") {
+		c.AuthorizerMemoryMB = 0
+	}
+	if !given("preprocessor-memory") {
+		c.PreprocessorMemoryMB = 0
+	}
+	switch {
+	case !given("reconcile"):
+		c.Reconcile = 0
+	case c.Reconcile == 0:
+		c.Reconcile = -1 // never, said aloud
+	}
+	if !given("domain") {
+		c.Domain = ""
+	}
 }
 
 var portFlags = map[gateway.Form]string{gateway.REST: "rest-port", gateway.HTTP1: "http1-port", gateway.HTTP2: "http2-port"}

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -136,7 +138,7 @@ func (s *served) stop() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for _, address := range append([]string{endpoint.Host}, s.state.Gateways["rest"], s.state.Gateways["http-1.0"], s.state.Gateways["http-2.0"]) {
+	for _, address := range slices.AppendSeq([]string{endpoint.Host}, maps.Values(s.state.Gateways)) {
 		if c, err := net.Dial("tcp", address); err == nil {
 			c.Close()
 			s.t.Errorf("%s still listens", address)
@@ -214,7 +216,7 @@ func (s *served) get(form string, leaf *pki.Leaf) (int, string) {
 // answers waits until requests of every form are answered with a status.
 func (s *served) answers(leaf *pki.Leaf, want int) (body string) {
 	s.t.Helper()
-	for _, form := range []string{"rest", "http-1.0", "http-2.0"} {
+	for form := range s.state.Gateways {
 		got := 0
 		s.until(fmt.Sprintf("form %s answers %d", form, want), func() bool {
 			got, body = s.get(form, leaf)
@@ -248,6 +250,9 @@ func TestLocal(t *testing.T) {
 	alice, bob := leaves[0], leaves[1]
 
 	s.start("--upstream", upstream.URL)
+	if len(s.state.Gateways) != 3 {
+		t.Errorf("gateways %v, want one of each form", s.state.Gateways)
+	}
 	s.printed("Made issuers/ and crls/")
 	if code, _ := s.get("rest", alice); code != 0 {
 		t.Errorf("a client of no CA is answered %d, want a refused handshake", code)

@@ -41,7 +41,7 @@ func (g *Gate) preprocessorStatements(p PreprocessorProps) []awsiam.PolicyStatem
 	cacheObjects := []string{"catalog.json", "catalog/*", "sets/*", "reports/*"}
 	statements := []awsiam.PolicyStatement{
 		allow("ListUploads", strs("s3:ListBucket"), &[]*string{g.arn(g.uploads)}, listed),
-		allow("ReadUploads", strs("s3:GetObject", "s3:GetObjectVersion"), g.arns(g.uploads, objects...), g.ours()),
+		allow("ReadUploads", strs("s3:GetObject"), g.arns(g.uploads, objects...), g.ours()),
 		allow("ListCache", strs("s3:ListBucket"), &[]*string{g.arn(g.cache)}, g.ours()),
 		allow("WriteCache", strs("s3:GetObject", "s3:PutObject"), g.arns(g.cache, cacheObjects...), g.ours()),
 	}

@@ -93,7 +93,7 @@ func TestWhatTheFunctionsMayDo(t *testing.T) {
 		"GatePreprocessorRole": {
 			"Allow logs:CreateLogStream,logs:PutLogEvents on <GatePreprocessorLogs>",
 			"Allow s3:ListBucket on UPLOADS if " + ours + " StringLikeIfExists(s3:prefix,issuers/*|crls/*|crl/*)",
-			"Allow s3:GetObject,s3:GetObjectVersion on UPLOADS/crl/*,UPLOADS/crls/*,UPLOADS/issuers/* if " + ours,
+			"Allow s3:GetObject on UPLOADS/crl/*,UPLOADS/crls/*,UPLOADS/issuers/* if " + ours,
 			"Allow s3:ListBucket on CACHE if " + ours,
 			"Allow s3:GetObject,s3:PutObject on CACHE/catalog.json,CACHE/catalog/*,CACHE/reports/*,CACHE/sets/* if " + ours,
 			"Allow xray:PutTelemetryRecords,xray:PutTraceSegments on *",
@@ -117,7 +117,7 @@ func TestPrefixesReachThePolicy(t *testing.T) {
 	m := synth(t, &gate.Props{Preprocessor: &gate.PreprocessorProps{IssuerPrefix: jsii.String("cas/"), CRLPrefixes: []string{"lists/"}}})
 	got := strings.Join(lines(m, rolePolicy(m, "GatePreprocessorRole")), "\n")
 	for _, want := range []string{
-		"Allow s3:GetObject,s3:GetObjectVersion on UPLOADS/cas/*,UPLOADS/lists/* if",
+		"Allow s3:GetObject on UPLOADS/cas/*,UPLOADS/lists/* if",
 		"StringLikeIfExists(s3:prefix,cas/*|lists/*)",
 	} {
 		if !strings.Contains(got, want) {

@@ -52,11 +52,14 @@ func start(t testing.TB, c stack.Config) *world {
 	if c.S3Command == nil {
 		c.S3Command = s3Command
 	}
-	if c.Forms == nil {
-		c.Forms = []gateway.Form{gateway.REST}
+	authorizer := map[string]string{}
+	if c.Template == nil { // which has a word on both
+		if c.Forms == nil {
+			c.Forms = []gateway.Form{gateway.REST}
+		}
+		authorizer["REVALIDATE_AFTER"] = "0"
 	}
 	c.S3Port = s3Port(t)
-	authorizer := map[string]string{"REVALIDATE_AFTER": "0"}
 	for k, v := range c.Authorizer {
 		authorizer[k] = v
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/gateway"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/stack"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/target"
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/template"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/terminal"
 	"github.com/crlgate/crlgate/pkg/preprocess"
 )
@@ -30,6 +31,9 @@ type Config struct {
 	Folder    string // holds issuers/ and crls/; made if missing
 	Binaries  string // as in stack.Config
 	S3Command []string
+
+	// Template is what to run by, where it is not set here; see stack.Config.
+	Template *template.Gate
 
 	Upstream http.Handler // nil: an echo
 	Domain   string
@@ -84,6 +88,9 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	l := &local{Config: c, dir: dir, state: filepath.Join(dir, target.StateFolder), out: newPrinter(c.Out, c.Words)}
+	if err := l.fits(); err != nil {
+		return err
+	}
 	lock, err := target.Acquire(dir)
 	if err != nil {
 		return err
@@ -92,7 +99,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	if err := l.prepare(); err != nil {
 		return err
 	}
-	l.out.words("Starting an S3 server, two Lambda functions and three mutual-TLS gateways on 127.0.0.1 …")
+	l.out.words("Starting an S3 server, two Lambda functions and mutual-TLS gateways on 127.0.0.1 …")
 	stopped, err := l.start(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -109,6 +116,20 @@ func Run(ctx context.Context, c Config) (err error) {
 	}
 	l.welcome(s)
 	return l.serve(ctx)
+}
+
+// fits refuses a template whose gate looks elsewhere than the folder has its files.
+func (l *local) fits() error {
+	if l.Template == nil {
+		return nil
+	}
+	for _, prefix := range []string{"issuers/", "crls/"} {
+		if !slices.Contains(l.Template.Prefixes, prefix) {
+			return fmt.Errorf("the template's gate looks for uploads under %s and not under %s, where the folder has its files; give a template of the default prefixes",
+				strings.Join(l.Template.Prefixes, ", "), prefix)
+		}
+	}
+	return nil
 }
 
 // prepare makes the folders, and empties the buckets if that is asked for.
@@ -146,7 +167,7 @@ func (l *local) start(ctx context.Context) (stop func() error, err error) {
 	f := &functionLog{print: l.out, all: l.Logs}
 	l.stack, err = stack.Start(ctx, stack.Config{
 		Binaries: l.Binaries, S3Command: l.S3Command, DataDir: filepath.Join(l.state, dataFolder),
-		Ports: l.ports(), S3Port: l.S3Port, Upstream: l.Upstream, Domain: l.Domain,
+		Template: l.Template, Ports: l.ports(), S3Port: l.S3Port, Upstream: l.Upstream, Domain: l.Domain,
 		Authorizer: l.Authorizer, Preprocessor: l.Preprocessor, Freeze: l.Freeze, Reconcile: l.Reconcile,
 		AuthorizerMemoryMB: l.AuthorizerMemoryMB, PreprocessorMemoryMB: l.PreprocessorMemoryMB,
 		Log: f.line, AccessLog: l.out.request, GatewayLog: l.out.handshakes(),
@@ -202,16 +223,24 @@ func (l *local) describe() *target.State {
 	s := &target.State{
 		PID: os.Getpid(), Started: time.Now().UTC(), Folder: l.dir,
 		Endpoint: l.stack.S3.Endpoint, Region: l.stack.S3.Region, AccessKey: l.stack.S3.AccessKey, SecretKey: l.stack.S3.SecretKey,
-		UploadBucket: stack.UploadBucket, CacheBucket: stack.CacheBucket,
-		Domain: l.Domain, ServerCA: filepath.Join(l.state, serverCAFile), Gateways: map[string]string{}, Authorizer: l.Authorizer,
-	}
-	if s.Domain == "" {
-		s.Domain = stack.DomainName
+		UploadBucket: l.stack.Uploads.Name(), CacheBucket: l.stack.Cache.Name(),
+		Domain: l.stack.Domain(), ServerCA: filepath.Join(l.state, serverCAFile), Gateways: map[string]string{}, Authorizer: l.settings(),
 	}
 	for form, g := range l.stack.Gateways {
 		s.Gateways[form.String()] = g.Addr().String()
 	}
 	return s
+}
+
+// settings are the authorizer's, without those that are the stack's own.
+func (l *local) settings() map[string]string {
+	settings := map[string]string{}
+	if l.Template != nil {
+		maps.Copy(settings, l.Template.Authorizer.Environment)
+		maps.DeleteFunc(settings, func(name, _ string) bool { return !slices.Contains(KnownSettings["authorizer"], name) })
+	}
+	maps.Copy(settings, l.Authorizer)
+	return settings
 }
 
 // serve looks at the folder and at the reports until the context ends.

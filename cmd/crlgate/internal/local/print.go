@@ -120,6 +120,9 @@ func (h handshakes) WithGroup(string) slog.Handler { return h }
 func (l *local) welcome(s *target.State) {
 	l.out.words("\nServing %s. In this folder, \"crlgate put\" and \"crlgate status\" work on it. A request in each form, with a client's certificate and key:\n", l.dir)
 	for _, form := range forms {
+		if s.Gateways[form.String()] == "" {
+			continue // the template has no such API
+		}
 		l.out.words("  # %s\n  %s", formWords[form], curl(s, form))
 	}
 	l.out.words("\nS3 is at %s. Ctrl-C stops.\n", s.Endpoint)

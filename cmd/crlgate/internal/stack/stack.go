@@ -25,10 +25,11 @@ import (
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/gateway"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/lambdaruntime"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/template"
 	"github.com/crlgate/crlgate/pkg/objectstore"
 )
 
-// Names of the stack's parts.
+// Names of the stack's parts, unless a template gives others.
 const (
 	UploadBucket = "crlgate-uploads"
 	CacheBucket  = "crlgate-cache"
@@ -45,7 +46,14 @@ type Config struct {
 	// DataDir holds what the S3 server stores. The caller removes it.
 	DataDir string
 
-	// Forms are the gateways to start; nil: all three.
+	// Template is what to run by, in place of the defaults: names of buckets,
+	// settings, memory and timeouts of the functions, events, retries, the timer,
+	// the forms of APIs and how their authorizers are asked. What is set here
+	// besides goes before it; nil: the defaults.
+	Template *template.Gate
+
+	// Forms are the gateways to start; nil: all three, or those of the template
+	// if it has any.
 	Forms []gateway.Form
 	// Ports of the gateways, by form; none or 0 takes a free one.
 	Ports map[gateway.Form]int
@@ -68,7 +76,8 @@ type Config struct {
 	MaxAuthorizers int
 	// Freeze stops the authorizer's processes between requests, as Lambda does.
 	Freeze bool
-	// Reconcile is how often the timer invokes the preprocessor; 0: never.
+	// Reconcile is how often the timer invokes the preprocessor; 0: never, or as
+	// the template says; negative: never.
 	Reconcile time.Duration
 
 	// EventFilter, if set, decides what becomes of an S3 event: it returns the
@@ -76,7 +85,7 @@ type Config struct {
 	EventFilter func(event []byte) [][]byte
 	// ProxyCache puts a proxy between the authorizer and the S3 server, which
 	// counts requests and injects faults; see Stack.Proxy. ProxyPreprocessor
-	// puts the same one between the preprocessor and the S3 server.
+	// puts one between the preprocessor and the S3 server.
 	ProxyCache, ProxyPreprocessor bool
 	// Log receives what the functions write, line by line; may be nil.
 	Log func(lambdaruntime.LogLine)
@@ -91,14 +100,17 @@ type Config struct {
 
 // Stack is crlgate, running.
 type Stack struct {
-	S3           *s3proc.Server
-	Proxy        *s3proc.Proxy // before S3; nil unless ProxyCache or ProxyPreprocessor
-	Uploads      *objectstore.Bucket
-	Cache        *objectstore.Bucket
-	Preprocessor *lambdaruntime.Function
-	Authorizer   *lambdaruntime.Function
-	Gateways     map[gateway.Form]*gateway.Gateway
-	ServerCA     []byte // PEM of the CA that clients verify the gateways with
+	S3    *s3proc.Server
+	Proxy *s3proc.Proxy // before S3; nil unless ProxyCache or ProxyPreprocessor
+	// PreprocessorProxy is the preprocessor's; nil unless ProxyPreprocessor. It
+	// is another than Proxy where ProxyCache is set too.
+	PreprocessorProxy *s3proc.Proxy
+	Uploads           *objectstore.Bucket
+	Cache             *objectstore.Bucket
+	Preprocessor      *lambdaruntime.Function
+	Authorizer        *lambdaruntime.Function
+	Gateways          map[gateway.Form]*gateway.Gateway
+	ServerCA          []byte // PEM of the CA that clients verify the gateways with
 
 	config Config
 	trust  *truststore
@@ -113,6 +125,7 @@ type Stack struct {
 // Start starts the stack. The gateways listen once there is a CA to verify
 // clients with; see [Stack.Listening].
 func Start(ctx context.Context, c Config) (s *Stack, err error) {
+	c.follow()
 	c.defaults()
 	s = &Stack{config: c, Gateways: map[gateway.Form]*gateway.Gateway{}}
 	background, stop := context.WithCancel(context.Background())
@@ -162,47 +175,58 @@ func (c *Config) defaults() {
 }
 
 func (s *Stack) startS3(ctx context.Context) (err error) {
+	p := s.config.plan()
 	s.S3, err = s3proc.Start(ctx, s3proc.Options{
 		Command: s.config.S3Command, DataDir: s.config.DataDir, Port: s.config.S3Port, Stderr: s.config.S3Log,
-		Buckets: []s3proc.Bucket{{Name: UploadBucket, Versioned: true}, {Name: CacheBucket}},
-		Events:  []s3proc.EventFilter{{Bucket: UploadBucket, Prefixes: []string{"issuers/", "crls/", "crl/"}}},
+		Buckets: []s3proc.Bucket{{Name: p.uploads, Versioned: p.versionedUploads}, {Name: p.cache, Versioned: p.versionedCache}},
+		Events:  []s3proc.EventFilter{{Bucket: p.uploads, Prefixes: p.prefixes}},
 		OnEvent: s.onEvent,
 	})
 	if err != nil {
 		return err
 	}
-	s.Uploads, err = objectstore.Open(ctx, UploadBucket, objectstore.WithEndpoint(s.S3.Endpoint), objectstore.WithRegion(s.S3.Region),
+	s.Uploads, err = objectstore.Open(ctx, p.uploads, objectstore.WithEndpoint(s.S3.Endpoint), objectstore.WithRegion(s.S3.Region),
 		objectstore.WithStaticCredentials(s.S3.AccessKey, s.S3.SecretKey))
 	if err != nil {
 		return err
 	}
-	s.Cache = s.Uploads.Sibling(CacheBucket)
+	s.Cache = s.Uploads.Sibling(p.cache)
 	if s.config.ProxyCache || s.config.ProxyPreprocessor {
-		s.Proxy, err = s3proc.NewProxy(s.S3.Endpoint)
+		if s.Proxy, err = s3proc.NewProxy(s.S3.Endpoint); err != nil {
+			return err
+		}
+	}
+	if s.config.ProxyPreprocessor {
+		if s.PreprocessorProxy = s.Proxy; s.config.ProxyCache {
+			s.PreprocessorProxy, err = s3proc.NewProxy(s.S3.Endpoint)
+		}
 	}
 	return err
 }
 
 func (s *Stack) startFunctions() (err error) {
-	c := &s.config
-	endpoint := func(proxied bool) string {
+	c, p := &s.config, s.config.plan()
+	endpoint := func(proxy *s3proc.Proxy, proxied bool) string {
 		if proxied {
-			return s.Proxy.Endpoint
+			return proxy.Endpoint
 		}
 		return s.S3.Endpoint
 	}
-	authorizer := s.function("authorizer", endpoint(c.ProxyCache), c.Authorizer)
-	authorizer.Env["CACHE_BUCKET"] = CacheBucket
-	authorizer.Timeout, authorizer.MemoryMB, authorizer.Freeze = 10*time.Second, c.AuthorizerMemoryMB, c.Freeze
+	authorizer := s.function("authorizer", endpoint(s.Proxy, c.ProxyCache), c.Authorizer)
+	authorizer.Env["CACHE_BUCKET"] = p.cache
+	authorizer.Timeout, authorizer.MemoryMB, authorizer.Freeze = p.authorizerTimeout, c.AuthorizerMemoryMB, c.Freeze
 	authorizer.MaxEnvironments, authorizer.Concurrency = c.MaxAuthorizers, c.AuthorizerConcurrency
+	authorizer.LogFormat, authorizer.LogLevel = p.authorizerLog.format, p.authorizerLog.level
 	if s.Authorizer, err = lambdaruntime.Start(context.Background(), authorizer); err != nil {
 		return err
 	}
-	preprocessor := s.function("preprocessor", endpoint(c.ProxyPreprocessor), c.Preprocessor)
-	preprocessor.Env["UPLOAD_BUCKET"], preprocessor.Env["CACHE_BUCKET"] = UploadBucket, CacheBucket
-	preprocessor.Timeout, preprocessor.MemoryMB, preprocessor.MaxEnvironments = 15*time.Minute, c.PreprocessorMemoryMB, 2
+	preprocessor := s.function("preprocessor", endpoint(s.PreprocessorProxy, c.ProxyPreprocessor), c.Preprocessor)
+	preprocessor.Env["UPLOAD_BUCKET"], preprocessor.Env["CACHE_BUCKET"] = p.uploads, p.cache
+	preprocessor.Timeout, preprocessor.MemoryMB, preprocessor.MaxEnvironments = p.preprocessorTimeout, c.PreprocessorMemoryMB, p.preprocessors
+	preprocessor.LogFormat, preprocessor.LogLevel = p.preprocessorLog.format, p.preprocessorLog.level
+	preprocessor.MaxEventAge = p.maxEventAge
 	// Lambda waits one and two minutes; nobody does here.
-	preprocessor.RetryDelays = []time.Duration{time.Second, 2 * time.Second}
+	preprocessor.RetryDelays = []time.Duration{time.Second, 2 * time.Second}[:p.retries]
 	preprocessor.OnFailure = func(record []byte) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -258,7 +282,7 @@ func (s *Stack) timer(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-			s.Deliver([]byte(`{"crlgate":"reconcile"}`))
+			s.Deliver([]byte(s.config.plan().timerInput))
 		}
 	}
 }
@@ -280,14 +304,16 @@ func (s *Stack) startGateways(ctx context.Context) error {
 		}
 		s.wg.Go(func() { s.fault(g.Serve()) })
 	}
-	s.trust = newTruststore(s.Uploads, s.Gateways)
+	s.trust = newTruststore(s.Uploads, s.config.plan().issuers, s.Gateways)
 	s.wg.Go(func() { s.trust.run(ctx) })
 	return nil
 }
 
 func (s *Stack) gateway(form gateway.Form, server tls.Certificate) (*gateway.Gateway, error) {
+	api := s.config.plan().apis[form]
 	return gateway.New(gateway.Config{
-		Form: form, EnableSimpleResponses: form == gateway.HTTP2, DomainName: s.config.Domain, Region: s.S3.Region,
+		Form: form, EnableSimpleResponses: api.SimpleResponses, IdentitySources: api.IdentitySources, AuthorizerTTL: api.TTL,
+		DomainName: s.config.Domain, Region: s.S3.Region,
 		Authorizer: gateway.AuthorizerFunc(func(ctx context.Context, payload []byte) ([]byte, string, error) {
 			r, err := s.Authorizer.Invoke(ctx, payload)
 			return r.Payload, r.FunctionError, err
@@ -296,6 +322,9 @@ func (s *Stack) gateway(form gateway.Form, server tls.Certificate) (*gateway.Gat
 		AccessLog: s.config.AccessLog, ErrorLog: s.config.GatewayLog,
 	})
 }
+
+// Domain returns the gateways' custom domain name.
+func (s *Stack) Domain() string { return s.config.Domain }
 
 // URL returns the base URL of a form's gateway.
 func (s *Stack) URL(form gateway.Form) string {
@@ -335,8 +364,10 @@ func (s *Stack) Close() error {
 			errs = append(errs, f.Close())
 		}
 	}
-	if s.Proxy != nil {
-		errs = append(errs, s.Proxy.Close())
+	for _, proxy := range []*s3proc.Proxy{s.Proxy, s.PreprocessorProxy} {
+		if proxy != nil {
+			errs = append(errs, proxy.Close()) // twice does no harm, where it is one
+		}
 	}
 	if s.S3 != nil {
 		errs = append(errs, s.S3.Stop())

@@ -17,10 +17,11 @@ import (
 	"github.com/crlgate/crlgate/pkg/objectstore"
 )
 
-// truststore keeps the gateways' truststores at what lies under issuers/, as an
-// operator keeps API Gateway's truststore object at it.
+// truststore keeps the gateways' truststores at what lies among the issuers, as
+// an operator keeps API Gateway's truststore object at it.
 type truststore struct {
 	uploads  *objectstore.Bucket
+	prefix   string // of the issuers
 	gateways map[gateway.Form]*gateway.Gateway
 	kick     chan struct{}
 	quit     chan struct{}
@@ -32,8 +33,8 @@ type truststore struct {
 	lastErr error
 }
 
-func newTruststore(uploads *objectstore.Bucket, gateways map[gateway.Form]*gateway.Gateway) *truststore {
-	return &truststore{uploads: uploads, gateways: gateways, kick: make(chan struct{}, 1), quit: make(chan struct{})}
+func newTruststore(uploads *objectstore.Bucket, prefix string, gateways map[gateway.Form]*gateway.Gateway) *truststore {
+	return &truststore{uploads: uploads, prefix: prefix, gateways: gateways, kick: make(chan struct{}, 1), quit: make(chan struct{})}
 }
 
 // changed says that issuers may have changed.
@@ -99,7 +100,7 @@ func (t *truststore) apply(certs []*x509.Certificate) error {
 // load reads every certificate under issuers/ that may issue.
 func (t *truststore) load(ctx context.Context) ([]*x509.Certificate, error) {
 	var certs []*x509.Certificate
-	for object, err := range t.uploads.List(ctx, "issuers/") {
+	for object, err := range t.uploads.List(ctx, t.prefix) {
 		if err != nil {
 			return nil, err
 		}
