@@ -45,6 +45,8 @@ func readSettingsFrom(c *context) (*settings, error) {
 	s := &settings{
 		stack: c.text("stack", "crlgate"),
 		gate: &gate.Props{
+			Domains:      c.list("domains"),
+			CASettings:   c.list("caSettings"),
 			Architecture: gate.Architecture(c.text("architecture", "")),
 			Authorizer: &gate.AuthorizerProps{
 				Mode:            gate.Mode(c.text("mode", "")),
@@ -77,6 +79,7 @@ func readSettingsFrom(c *context) (*settings, error) {
 	if on := c.flag("example"); on != nil && *on {
 		s.example = &example
 		c.checkExample(example)
+		s.gate.Domains = append(s.gate.Domains, example.domainName)
 	} else if example != (exampleSettings{}) {
 		c.fault("domainName, certificateArn and truststore belong to the example: set crlgate:example=true too, or leave them out")
 	}

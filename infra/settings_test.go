@@ -53,6 +53,9 @@ func TestContextIsChecked(t *testing.T) {
 		"no binaries":       {map[string]any{"crlgate:assets": "testdata/none"}, "run `make build`"},
 		"empty example":     {map[string]any{"crlgate:example": true}, `crlgate:domainName is "": give the name`},
 		"no certificate":    {map[string]any{"crlgate:example": true, "crlgate:domainName": "api.example.com"}, `crlgate:certificateArn is ""`},
+		"no association":    {map[string]any{"crlgate:domains": "pay.example.com,api.example.org", "crlgate:caSettings": "testdata/ca-settings.json"}, "testdata/ca-settings.json associates its CA with api.example.com, *.partner.example, and the APIs are called by pay.example.com, api.example.org"},
+		"no domains":        {map[string]any{"crlgate:caSettings": "testdata/ca-settings.json"}, "CASettings is set and Domains is not"},
+		"no settings file":  {map[string]any{"crlgate:domains": "api.example.com", "crlgate:caSettings": "testdata/absent.json"}, "reading a CA's settings"},
 		"no truststore":     {map[string]any{"crlgate:example": "true"}, "crlgate:truststore: give the file"},
 	} {
 		t.Run(name, func(t *testing.T) {

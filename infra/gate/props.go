@@ -19,6 +19,12 @@ type Props struct {
 	Buckets *BucketsProps
 	// Alarms sets the thresholds of the alarms and whom they tell.
 	Alarms *AlarmsProps
+	// Domains are the domain names that the APIs are called by, as far as the app knows them: what the CAs'
+	// settings are held against at synth.
+	Domains []string
+	// CASettings are files with settings of CAs, as they are uploaded under issuers/. Synth refuses one whose
+	// domains name none of Domains. Nothing is uploaded.
+	CASettings []string
 	// AssetPath is the folder with authorizer/bootstrap and preprocessor/bootstrap, built for Architecture.
 	// A relative path starts at the working directory. Default: build/lambda/arm64, or build/lambda/amd64
 	// when Architecture is Amd64.

@@ -33,6 +33,7 @@ func (p *Props) Validate() error {
 	f.preprocessor(orZero(p.Preprocessor))
 	f.buckets(orZero(p.Buckets))
 	f.alarms(orZero(p.Alarms))
+	f.associations(p)
 	if len(f) == 0 {
 		return nil
 	}
