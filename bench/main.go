@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -66,7 +67,7 @@ func run(ctx context.Context) error {
 	most := flag.Float64("max", 1e7, "entries of the largest CRL, 1e4 to 1e8; 1e8 takes 8 GB of disk")
 	flag.StringVar(&s.dir, "dir", "build/bench", "`folder` to work in")
 	flag.StringVar(&s.crlgate, "crlgate", "build/bin/crlgate", "the crlgate `binary`")
-	flag.StringVar(&s.lambda, "functions", "", "`folder` of the functions' binaries, such as build/lambda/amd64")
+	flag.StringVar(&s.lambda, "functions", "build/lambda/"+runtime.GOARCH, "`folder` of the functions' binaries")
 	flag.StringVar(&s.docs, "docs", "", "bring performance.md and performance/*.svg in this `folder` up to date")
 	flag.BoolVar(&s.peers, "peers", true, "measure the programs that crlgate is compared with")
 	only := flag.String("only", "", "sections to run, with commas between; none: all")
