@@ -154,3 +154,18 @@ func TestNotAfterOfCAs(t *testing.T) {
 		t.Errorf("%q", w.metrics.got)
 	}
 }
+
+// TestIssuersChangedIsAboutCertificates: settings change who is let in too, but they do not decide whose CRLs are
+// believed, and the alarm says that certificates changed.
+func TestIssuersChangedIsAboutCertificates(t *testing.T) {
+	w, _ := withCRL(t)
+	w.upload(settings, []byte(`{"mode":"observe"}`))
+	w.remove(settings)
+	if n := w.metrics.count("issuers a"); n != 1 {
+		t.Errorf("counted %d times, want once: when the CA came", n)
+	}
+	w.remove(pem)
+	if n := w.metrics.count("issuers a"); n != 2 {
+		t.Errorf("counted %d times, want twice: when the CA came and when it went", n)
+	}
+}

@@ -88,7 +88,7 @@ func (p *Preprocessor) syncIssuer(ctx context.Context, name string, now time.Tim
 			return changed, fmt.Errorf("%s%s: the uploads changed %d times while they were read", p.config.IssuerPrefix, name, try+1)
 		}
 	}
-	if changed {
+	if changed && news[0] { // its certificates, not only its settings
 		p.metrics.IssuersChanged(name)
 	}
 	for i, r := range reports {
