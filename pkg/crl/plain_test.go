@@ -37,9 +37,12 @@ func plainly(n int) []pki.Entry {
 	return entries
 }
 
+// plainChunk holds a small CRL in one piece.
+const plainChunk = 4 << 10
+
 // readGenerally is readAll without plainEntries.
 func readGenerally(der []byte) (o outcome) {
-	s := newStream(bytes.NewReader(der), chunkSize)
+	s := newStream(bytes.NewReader(der), plainChunk)
 	defer s.close()
 	p := &parser{s: s, list: &List{}, onlyGeneral: true, sink: func(b *Batch) error {
 		for i := range b.Len() {
@@ -97,7 +100,7 @@ func TestPlainEntriesAreUsed(t *testing.T) {
 func TestPlainEntriesAgree(t *testing.T) {
 	entries := plainly(12)
 	der := pkitest.CRL(t, testCA(t), testOptions(entries...))
-	if d := differ(readAll(bytes.NewReader(der), Options{}, chunkSize), readGenerally(der)); d != "" {
+	if d := differ(readAll(bytes.NewReader(der), Options{}, plainChunk), readGenerally(der)); d != "" {
 		t.Fatal(d)
 	}
 	accepted, refused := 0, 0
@@ -108,7 +111,7 @@ func TestPlainEntriesAgree(t *testing.T) {
 		} {
 			old := der[i]
 			der[i] = to
-			fast, slow := readAll(bytes.NewReader(der), Options{AllowSHA1: true}, chunkSize), readGenerally(der)
+			fast, slow := readAll(bytes.NewReader(der), Options{AllowSHA1: true}, plainChunk), readGenerally(der)
 			if d := differ(fast, slow); d != "" {
 				t.Fatalf("octet %d, %02x as %02x: %s", i, old, to, d)
 			}
