@@ -98,7 +98,7 @@ func TestPlainEntriesAreUsed(t *testing.T) {
 // TestPlainEntriesAgree: with every octet of every entry changed in many ways,
 // what is read and what is refused is the same with plainEntries as without.
 func TestPlainEntriesAgree(t *testing.T) {
-	entries := plainly(12)
+	entries := plainly(8)
 	der := pkitest.CRL(t, testCA(t), testOptions(entries...))
 	if d := differ(readAll(bytes.NewReader(der), Options{}, plainChunk), readGenerally(der)); d != "" {
 		t.Fatal(d)
@@ -123,7 +123,7 @@ func TestPlainEntriesAgree(t *testing.T) {
 			der[i] = old
 		}
 	}
-	if accepted < 500 || refused < 1000 {
+	if accepted < 300 || refused < 1000 {
 		t.Errorf("%d changed CRLs were accepted and %d refused: this shows little", accepted, refused)
 	}
 }
