@@ -51,7 +51,7 @@ func run(ctx context.Context) error {
 		Asker:      cache,
 		Settings:   authorize.Settings{Observe: c.Observe, RequireChain: c.RequireChain},
 		LogAllowed: c.LogAllowed, Log: log, RequestID: requestID,
-		Metrics: decisionMetrics{recorder, &modes{recorder: recorder, observe: c.Observe, catalog: cache.Catalog}},
+		Metrics: decisionMetrics{recorder, &modes{recorder: recorder, observe: c.Observe, catalog: cache.Catalog}, dueAfter(c.RevalidateAfter)},
 	})
 	cache.Warm() // in the background, while Lambda finishes the init
 	lambda.StartWithOptions(handler, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(func() { _ = recorder.Flush(time.Now()) }))

@@ -12,6 +12,9 @@ import (
 type decisionMetrics struct {
 	r     *telemetry.Recorder
 	modes *modes
+	// due is the age from which a catalog should have been revalidated before a
+	// request was answered from it.
+	due time.Duration
 }
 
 func (m decisionMetrics) Decided(d authorize.Decision, ca string, took time.Duration, a *revocation.Answer) {
@@ -29,6 +32,9 @@ func (m decisionMetrics) Decided(d authorize.Decision, ca string, took time.Dura
 	}
 	if a.CA != "" {
 		m.r.Record(telemetry.CatalogAge, a.Age.Seconds(), labels)
+		if a.Age < 0 || a.Age > m.due { // negative: the clock went back
+			m.r.Count(telemetry.StaleServed, labels)
+		}
 	}
 	now := time.Now().Round(0)
 	m.modes.record(now)
@@ -55,4 +61,10 @@ func (m cacheMetrics) HashFailed(string) { m.r.Count(telemetry.HashFailures, tel
 
 func (m cacheMetrics) CatalogRefused(why string) {
 	m.r.Count(telemetry.CatalogRefused, telemetry.Labels{Code: why, Reason: why})
+}
+
+// dueAfter is REVALIDATE_AFTER, and with 0, where the answer to each request takes a
+// moment longer, what a request waits at most.
+func dueAfter(revalidateAfter time.Duration) time.Duration {
+	return max(revalidateAfter, revocation.DefaultWarmWait)
 }

@@ -57,7 +57,7 @@ func TestModesAreRecordedWhileOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			recorder := telemetry.NewRecorder(&out, "gate", metricsInterval)
-			m := decisionMetrics{recorder, &modes{recorder: recorder, observe: test.observe, catalog: func() *catalog.Catalog { return test.catalog }}}
+			m := decisionMetrics{recorder, &modes{recorder: recorder, observe: test.observe, catalog: func() *catalog.Catalog { return test.catalog }}, time.Minute}
 			m.Decided(authorize.Decision{Allow: true, Reason: authorize.Good}, "plain", time.Millisecond, &revocation.Answer{CA: "plain"})
 			if err := recorder.Flush(time.Now()); err != nil {
 				t.Fatal(err)
@@ -84,5 +84,33 @@ func TestModesAreRecordedAgain(t *testing.T) {
 		if !step.want {
 			now = now.Add(-step.after)
 		}
+	}
+}
+
+// TestStaleAnswersAreCounted: those from a catalog that was due for revalidation.
+func TestStaleAnswersAreCounted(t *testing.T) {
+	for name, test := range map[string]struct {
+		after, age time.Duration
+		want       bool
+	}{
+		"young":                  {10 * time.Second, 9 * time.Second, false},
+		"just due":               {10 * time.Second, 10 * time.Second, false},
+		"due":                    {10 * time.Second, 10*time.Second + 1, true},
+		"clock went back":        {10 * time.Second, -1, true},
+		"asked for each request": {0, 20 * time.Millisecond, false},
+		"and not answered":       {0, 2 * time.Second, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			recorder := telemetry.NewRecorder(&out, "gate", metricsInterval)
+			m := decisionMetrics{recorder, &modes{recorder: recorder, catalog: func() *catalog.Catalog { return nil }}, dueAfter(test.after)}
+			m.Decided(authorize.Decision{Allow: true, Reason: authorize.Good}, "a", time.Millisecond, &revocation.Answer{CA: "a", Age: test.age})
+			if err := recorder.Flush(time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			if got := bytes.Contains(out.Bytes(), []byte(`"StaleServed":1`)); got != test.want {
+				t.Errorf("counted: %v in %s", got, out.Bytes())
+			}
+		})
 	}
 }

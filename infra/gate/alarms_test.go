@@ -5,7 +5,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -172,6 +174,61 @@ func TestAlarmsWatchWhatIsReported(t *testing.T) {
 		}
 		if !functions[r.function] {
 			t.Errorf("%s is watched for the function %q, and the functions report as %v", r.name, r.function, functions)
+		}
+	}
+}
+
+// recordedBy are the metrics that a function records: those whose constants it names.
+func recordedBy(t *testing.T, function string) map[string]bool {
+	t.Helper()
+	files, err := filepath.Glob("../../functions/" + function + "/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]bool{}
+	for _, path := range files {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok {
+				if pkg, ok := s.X.(*ast.Ident); ok && pkg.Name == "telemetry" {
+					out[s.Sel.Name] = true
+				}
+			}
+			return true
+		})
+	}
+	return out
+}
+
+// TestEveryMetricIsRecorded: an alarm on a metric that is defined and that nobody records never begins either. The
+// metrics' constants bear their names.
+func TestEveryMetricIsRecorded(t *testing.T) {
+	m := synth(t, nil)
+	recorded := map[string]map[string]bool{}
+	all := map[string]bool{}
+	for id, function := range map[string]string{"GateAuthorizer": "authorizer", "GatePreprocessor": "preprocessor"} {
+		logical, _ := m.one("AWS::Lambda::Function", id)
+		recorded["<"+logical+">"] = recordedBy(t, function)
+		maps.Copy(all, recorded["<"+logical+">"])
+	}
+	references := dashboardReferences(m)
+	for _, w := range alarms(m) {
+		references = append(references, w.metrics...)
+	}
+	for _, r := range references {
+		if r.namespace == telemetry.Namespace && !recorded[r.function][r.name] {
+			t.Errorf("%s is watched for %s, which does not record it", r.name, r.function)
+		}
+	}
+	for _, d := range telemetry.Metrics() {
+		if !all[d.Name] {
+			t.Errorf("%s is in the table and no function records it", d.Name)
 		}
 	}
 }
