@@ -44,6 +44,7 @@ func TestPanicsInTheBackground(t *testing.T) {
 				}
 				time.Sleep(2 * time.Second)
 			}
+			synctest.Wait() // what runs in the background has written its lines
 			if !strings.Contains(log.String(), "no luck with") || !strings.Contains(log.String(), "panic_test.go") {
 				t.Errorf("%s: the log has neither the panic nor its stack: %.300s", name, &log)
 			}
