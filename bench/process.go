@@ -190,7 +190,10 @@ func (s *settings) compare(r *report, n int, hash, ours *program, all []*program
 		r.add(row{What: "crlgate flatten / reading and hashing", Entries: n, Value: ratio(ours.of(wall), hash.of(wall)), Unit: "×", Rounds: len(ours.all), Target: 4})
 	}
 	for _, p := range all[2:] {
-		r.add(row{What: p.name + " / crlgate flatten", Entries: n, Value: median(p.of(wall)) / quick, Unit: "×", Rounds: len(p.all), Target: p.target[n], AtLeast: true})
+		r.add(
+			row{What: p.name + " / crlgate flatten", Entries: n, Value: median(p.of(wall)) / quick, Unit: "×", Rounds: len(p.all), Target: p.target[n], AtLeast: true},
+			row{What: p.name + " / crlgate flatten, processor time", Entries: n, Value: median(p.of(busy)) / median(ours.of(busy)), Unit: "×", Rounds: len(p.all)},
+		)
 		p.all = nil
 	}
 	if info, err := os.Stat(set); err == nil {
