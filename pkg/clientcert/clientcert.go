@@ -84,7 +84,7 @@ func ParsePEM(text string) (*Certificate, error) {
 	if len(text) > MaxSize {
 		return nil, malformed("%d octets of PEM, more than %d", len(text), MaxSize)
 	}
-	body, ok := strings.CutPrefix(strings.TrimSpace(text), pemBegin)
+	body, ok := strings.CutPrefix(strings.Trim(text, " \t\r\n"), pemBegin)
 	if !ok {
 		return nil, malformed("it does not begin with %q", pemBegin)
 	}
@@ -93,7 +93,7 @@ func ParsePEM(text string) (*Certificate, error) {
 		return nil, malformed("it does not end in %q", pemEnd)
 	}
 	// The decoder passes over line breaks; a second certificate stops at its dashes.
-	raw, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSpace(body))
+	raw, err := base64.StdEncoding.Strict().DecodeString(strings.Trim(body, " \t\r\n"))
 	if err != nil {
 		return nil, malformed("its body is not base64: %v", err)
 	}
