@@ -92,6 +92,9 @@ func ParsePEM(text string) (*Certificate, error) {
 	if !ok {
 		return nil, malformed("it does not end in %q", pemEnd)
 	}
+	if !strings.HasSuffix(body, "\n") || !strings.HasPrefix(strings.TrimLeft(body, " \t\r"), "\n") {
+		return nil, malformed("its BEGIN and END are not lines of their own (RFC 7468 §3)")
+	}
 	// The decoder passes over line breaks; a second certificate stops at its dashes.
 	raw, err := base64.StdEncoding.Strict().DecodeString(strings.Trim(body, " \t\r\n"))
 	if err != nil {
