@@ -94,7 +94,7 @@ func inspectSet(out io.Writer, data []byte, serials, asJSON bool) error {
 	}
 	enc := json.NewEncoder(out)
 	for e := range s.All() {
-		line := setEntry{issuer.Serial(minimal(e.Serial)).String(), e.RevocationDate(), crl.Reason(e.Reason).String()}
+		line := setEntry{issuer.Serial(e.Contents()).String(), e.RevocationDate(), crl.Reason(e.Reason).String()}
 		if asJSON {
 			err = enc.Encode(line)
 		} else {
@@ -105,14 +105,6 @@ func inspectSet(out io.Writer, data []byte, serials, asJSON bool) error {
 		}
 	}
 	return nil
-}
-
-// minimal drops the octets that sign extension added.
-func minimal(b []byte) []byte {
-	for len(b) > 1 && (b[0] == 0 && b[1] < 0x80 || b[0] == 0xff && b[1] >= 0x80) {
-		b = b[1:]
-	}
-	return b
 }
 
 func inspectCatalog(out io.Writer, data []byte, asJSON bool) error {

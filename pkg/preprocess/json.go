@@ -93,16 +93,8 @@ func encodeJSON(c *Candidate, record *catalog.CRL) ([]byte, error) {
 		ThisUpdate: record.ThisUpdate, NextUpdate: record.NextUpdate, Serials: make([]string, 0, c.Image.Len()),
 	}
 	for e := range c.Image.Set().All() {
-		out.Serials = append(out.Serials, issuer.Serial(minimal(e.Serial)).String())
+		out.Serials = append(out.Serials, issuer.Serial(e.Contents()).String())
 	}
 	data, err := json.Marshal(out)
 	return append(data, '\n'), err
-}
-
-// minimal drops the octets that sign extension added.
-func minimal(b []byte) []byte {
-	for len(b) > 1 && (b[0] == 0 && b[1] < 0x80 || b[0] == 0xff && b[1] >= 0x80) {
-		b = b[1:]
-	}
-	return b
 }

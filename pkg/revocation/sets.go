@@ -54,17 +54,23 @@ type load struct {
 // has reports whether a set answers for itself: it is in memory, or there is no
 // room for it and it is searched where it lies.
 func (s *setStore) has(d serialset.Digest) bool {
+	l := s.ended(d)
+	return l != nil && (l.set != nil || errors.Is(l.err, ErrTooLarge))
+}
+
+// ended returns the load of a set if it is over, well or not.
+func (s *setStore) ended(d serialset.Digest) *load {
 	s.mu.Lock()
 	l := s.loads[d]
 	s.mu.Unlock()
 	if l == nil {
-		return false
+		return nil
 	}
 	select {
 	case <-l.done:
-		return l.set != nil || errors.Is(l.err, ErrTooLarge)
+		return l
 	default:
-		return false
+		return nil
 	}
 }
 
@@ -82,18 +88,10 @@ func (s *setStore) get(ref *setRef) *serialset.Set {
 
 // loaded returns the set if it was fetched and verified.
 func (s *setStore) loaded(d serialset.Digest) *serialset.Set {
-	s.mu.Lock()
-	l := s.loads[d]
-	s.mu.Unlock()
-	if l == nil {
-		return nil
-	}
-	select {
-	case <-l.done:
+	if l := s.ended(d); l != nil {
 		return l.set
-	default:
-		return nil
 	}
+	return nil
 }
 
 // load returns the fetching of a set, beginning it where there is none, or

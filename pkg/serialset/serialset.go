@@ -63,6 +63,16 @@ type Entry struct {
 // RevocationDate returns the revocation date.
 func (e Entry) RevocationDate() time.Time { return time.Unix(int64(e.Date), 0).UTC() }
 
+// Contents returns the serial number as DER INTEGER contents, without the
+// octets that sign extension added.
+func (e Entry) Contents() []byte {
+	b := e.Serial
+	for len(b) > 1 && (b[0] == 0 && b[1] < 0x80 || b[0] == 0xff && b[1] >= 0x80) {
+		b = b[1:]
+	}
+	return b
+}
+
 // ErrCorrupt says that bytes are not those that the catalog, or the index,
 // vouches for.
 var ErrCorrupt = errors.New("set is corrupt")

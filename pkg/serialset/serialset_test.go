@@ -158,7 +158,7 @@ func check(t *testing.T, s *both, want map[string]value) {
 			t.Fatalf("%x stands before %x", last, e.Serial)
 		}
 		last = e.Serial
-		v, ok := want[string(minimal(e.Serial))]
+		v, ok := want[string(e.Contents())]
 		if !ok || v != (value{e.Date, e.Reason}) {
 			t.Fatalf("entry %x is %+v, want %+v (%v)", e.Serial, e, v, ok)
 		}

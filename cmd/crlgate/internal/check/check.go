@@ -46,9 +46,8 @@ type Result struct {
 	CA       *string `json:"ca"`
 	Serial   *string `json:"serial"`
 
-	Detail   string           `json:"-"` // words on the decision
-	Warnings []string         `json:"-"` // certificates that could not be used
-	Verified *authorize.Facts `json:"-"`
+	Detail   string   `json:"-"` // words on the decision
+	Warnings []string `json:"-"` // certificates that could not be used
 }
 
 // CRL is what became of one CRL.
@@ -314,7 +313,7 @@ func (r *Result) decide(ctx context.Context, in Input, cache Bucket) error {
 		reason, decision = "", "allow"
 	}
 	r.Status, r.Reason, r.Decision, r.CA, r.Serial = &status, &reason, &decision, &f.Answer.CA, &serial
-	r.Detail, r.Verified = f.Answer.Detail, f
+	r.Detail = f.Answer.Detail
 	if f.Malformed != nil {
 		r.Detail = f.Malformed.Error()
 	}

@@ -18,7 +18,6 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
 
@@ -379,6 +378,3 @@ func (s *Stack) Close() error {
 	s.errs = nil
 	return errors.Join(errs...)
 }
-
-// Arch is the architecture of this machine, as Lambda names it in build paths.
-func Arch() string { return runtime.GOARCH }
