@@ -19,6 +19,9 @@ import (
 //	PINNED_ISSUERS  none            SHA-256 fingerprints; other issuers are refused
 //	CACHE_JSON      false           publish every CRL as JSON too
 //
+//	PUBLISH_TRUSTSTORE  false       publish the issuers' certificates as API
+//	                                Gateway's truststore; needs PINNED_ISSUERS
+//
 // Function is the name that logs and metrics bear: AWS_LAMBDA_FUNCTION_NAME,
 // which Lambda sets, so that two gates in one account are told apart.
 type config struct {
@@ -42,6 +45,10 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 		c.Pinned = append(c.Pinned, issuer.Fingerprint(f))
 	}
 	c.CacheJSON = r.Bool("CACHE_JSON")
+	c.PublishTruststore = r.Bool("PUBLISH_TRUSTSTORE")
+	if c.PublishTruststore && len(c.Pinned) == 0 {
+		r.Fault("PUBLISH_TRUSTSTORE", "true", "it needs PINNED_ISSUERS: whoever writes issuers would otherwise decide who may connect")
+	}
 	if c.UploadBucket != "" && c.UploadBucket == c.CacheBucket {
 		r.Fault("CACHE_BUCKET", c.CacheBucket, "it must be another bucket than UPLOAD_BUCKET: whoever publishes CRLs must not write what the authorizer trusts")
 	}

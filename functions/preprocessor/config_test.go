@@ -26,7 +26,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.UploadBucket != "uploads" || c.CacheBucket != "cache" || c.IssuerPrefix != "issuers/" || strings.Join(c.CRLPrefixes, " ") != "crls/ crl/" ||
-		c.MaxCRLBytes != 8<<30 || c.AllowSHA1 || c.Pinned != nil || c.CacheJSON {
+		c.MaxCRLBytes != 8<<30 || c.AllowSHA1 || c.Pinned != nil || c.CacheJSON || c.PublishTruststore {
 		t.Errorf("%+v", c)
 	}
 }
@@ -34,7 +34,7 @@ func TestDefaults(t *testing.T) {
 func TestSettings(t *testing.T) {
 	pin := strings.Repeat("0a", 32)
 	c, err := readConfig(environment(append(both, "ISSUER_PREFIX", "cas/", "CRL_PREFIXES", " a/b/ , c/", "MAX_CRL_BYTES", "64 MiB", "ALLOW_SHA1", "true",
-		"PINNED_ISSUERS", pin+", "+strings.ToUpper(strings.Repeat("0a:", 31)+"ff"), "CACHE_JSON", " true ")...))
+		"PINNED_ISSUERS", pin+", "+strings.ToUpper(strings.Repeat("0a:", 31)+"ff"), "CACHE_JSON", " true ", "PUBLISH_TRUSTSTORE", "true")...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestSettings(t *testing.T) {
 	for i := range last {
 		last[i] = 0x0a
 	}
-	if c.IssuerPrefix != "cas/" || strings.Join(c.CRLPrefixes, " ") != "a/b/ c/" || c.MaxCRLBytes != 64<<20 || !c.AllowSHA1 || !c.CacheJSON ||
+	if c.IssuerPrefix != "cas/" || strings.Join(c.CRLPrefixes, " ") != "a/b/ c/" || c.MaxCRLBytes != 64<<20 || !c.AllowSHA1 || !c.CacheJSON || !c.PublishTruststore ||
 		len(c.Pinned) != 2 || c.Pinned[0] != last || c.Pinned[1][31] != 0xff {
 		t.Errorf("%+v", c)
 	}
@@ -70,6 +70,8 @@ func TestFaults(t *testing.T) {
 		{"ALLOW_SHA1", "True", `ALLOW_SHA1 is "True"; it must be one of false, true`},
 		{"ALLOW_SHA1", "1", "ALLOW_SHA1"},
 		{"CACHE_JSON", "yes", "CACHE_JSON"},
+		{"PUBLISH_TRUSTSTORE", "yes", "PUBLISH_TRUSTSTORE"},
+		{"PUBLISH_TRUSTSTORE", "true", `PUBLISH_TRUSTSTORE is "true"; it needs PINNED_ISSUERS`},
 		{"PINNED_ISSUERS", "0a0b", "PINNED_ISSUERS is \"0a0b\"; it must be SHA-256 fingerprints of certificates"},
 		{"PINNED_ISSUERS", strings.Repeat("0a", 32) + ",", "PINNED_ISSUERS"},
 		{"PINNED_ISSUERS", strings.Repeat("xy", 32), "PINNED_ISSUERS"},

@@ -29,7 +29,8 @@ var allowed = map[string][]string{
 	"pkg/telemetry":   {},
 	"pkg/issuer":      {"pkg/crl"},
 	"pkg/catalog":     {"pkg/crl", "pkg/issuer", "pkg/serialset"},
-	"pkg/preprocess":  {"internal/der", "pkg/catalog", "pkg/crl", "pkg/issuer", "pkg/objectstore", "pkg/serialset"},
+	"pkg/truststore":  {"pkg/catalog", "pkg/issuer", "pkg/objectstore"},
+	"pkg/preprocess":  {"internal/der", "pkg/catalog", "pkg/crl", "pkg/issuer", "pkg/objectstore", "pkg/serialset", "pkg/truststore"},
 	"pkg/revocation":  {"internal/der", "pkg/catalog", "pkg/clientcert", "pkg/crl", "pkg/issuer", "pkg/objectstore", "pkg/serialset"},
 	"pkg/authorize":   {"pkg/clientcert", "pkg/issuer", "pkg/revocation"},
 

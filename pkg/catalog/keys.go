@@ -15,8 +15,9 @@ const (
 	Key           = "catalog.json" // the catalog
 	SetPrefix     = "sets/"
 	ReportPrefix  = "reports/"
-	maxKey        = 1024 // octets of an S3 key
-	maxEscapedKey = 200  // octets: well under the 1,024 of an S3 key, and under what file systems allow in one name
+	TruststoreKey = "truststore/issuers.pem" // the issuers' certificates, as API Gateway's truststore
+	maxKey        = 1024                     // octets of an S3 key
+	maxEscapedKey = 200                      // octets: well under the 1,024 of an S3 key, and under what file systems allow in one name
 )
 
 // CRLName is the name of the CRL uploaded under a key: the key with every

@@ -201,7 +201,7 @@ func (p Policy) checkAlgorithm(c *Certificate) error {
 	if c.Name == c.Issuer && c.selfSigned() {
 		return nil
 	}
-	alg, err := c.signatureAlgorithm()
+	alg, err := c.SignatureAlgorithm()
 	switch {
 	case err != nil:
 		return &Refusal{CertificateAlgorithm, fmt.Sprintf("it is signed with %v (%v); RSA and ECDSA with SHA-256, SHA-384 or SHA-512, and Ed25519 are allowed", c.x509.SignatureAlgorithm, err)}
@@ -209,17 +209,6 @@ func (p Policy) checkAlgorithm(c *Certificate) error {
 		return &Refusal{CertificateAlgorithm, fmt.Sprintf("it is signed with %v, which can be forged; use a reissued certificate, or set ALLOW_SHA1=true to accept the risk", alg)}
 	}
 	return nil
-}
-
-// signatureAlgorithm reads the algorithm that the certificate is signed with.
-// crypto/x509 has no name for RSA-PSS whose salt is not as long as the hash.
-func (c *Certificate) signatureAlgorithm() (crl.Algorithm, error) {
-	in := cryptobyte.String(c.DER)
-	var cert, alg cryptobyte.String
-	if !in.ReadASN1(&cert, cbasn1.SEQUENCE) || !cert.SkipASN1(cbasn1.SEQUENCE) || !cert.ReadASN1Element(&alg, cbasn1.SEQUENCE) {
-		return crl.Algorithm{}, fmt.Errorf("it names no algorithm")
-	}
-	return crl.ParseAlgorithm(alg)
 }
 
 // selfSigned reports whether subject and issuer share a key, as far as the

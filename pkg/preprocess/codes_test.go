@@ -111,6 +111,6 @@ func TestCodesPage(t *testing.T) {
 			}
 		}
 	}
-	compare(codes, declared(t, "Code", "crl", "issuer", "catalog", "preprocess"), "accepted", "pending", "refused", "deleted", "none, only logged")
+	compare(codes, declared(t, "Code", "crl", "issuer", "catalog", "preprocess", "truststore"), "accepted", "pending", "refused", "deleted", "none, only logged")
 	compare(reasons, declared(t, "Reason", "authorize"), "allow", "deny")
 }

@@ -71,6 +71,9 @@ type Config struct {
 	AllowSHA1    bool
 	Pinned       []issuer.Fingerprint
 	CacheJSON    bool
+	// PublishTruststore keeps catalog.TruststoreKey at the issuers' certificates.
+	// It needs Pinned: whoever writes issuers would decide who may connect.
+	PublishTruststore bool
 }
 
 func (c *Config) policy() issuer.Policy {
@@ -177,7 +180,7 @@ func (p *Preprocessor) Changed(ctx context.Context, keys []string, now time.Time
 // Reconcile looks at everything in the upload bucket and moves the catalog to
 // it: events that were lost, uploads that were pending, issuers withdrawn.
 func (p *Preprocessor) Reconcile(ctx context.Context, now time.Time) error {
-	if err := errors.Join(p.reconcileIssuers(ctx, now), p.reconcileAllCRLs(ctx, now), p.measure(ctx, now)); err != nil {
+	if err := errors.Join(p.reconcileIssuers(ctx, now), p.publishTruststore(ctx, now), p.reconcileAllCRLs(ctx, now), p.measure(ctx, now)); err != nil {
 		return fmt.Errorf("reconciling: %w", err)
 	}
 	return nil

@@ -30,6 +30,10 @@ const (
 	KindSettings = "settings"
 )
 
+// KindTruststore is the kind of the report on the truststore object, which is no
+// upload: its key is that of the object.
+const KindTruststore = "truststore"
+
 // Report says what became of the last upload under a key, and why. It lies in
 // the cache bucket, under catalog.ReportKey.
 type Report struct {

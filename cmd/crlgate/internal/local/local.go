@@ -313,7 +313,7 @@ func (l *local) apply(ctx context.Context, c change) error {
 // name; the others of docs/settings.md are the stack's own.
 var KnownSettings = map[string][]string{
 	"authorizer":   {"LOG_ALLOWED", "MAX_UNVALIDATED", "MEMORY_BUDGET", "MODE", "REQUIRE_CHAIN", "REVALIDATE_AFTER"},
-	"preprocessor": {"ALLOW_SHA1", "CACHE_JSON", "MAX_CRL_BYTES", "PINNED_ISSUERS"},
+	"preprocessor": {"ALLOW_SHA1", "CACHE_JSON", "MAX_CRL_BYTES", "PINNED_ISSUERS", "PUBLISH_TRUSTSTORE"},
 }
 
 // CheckSettings refuses settings that a function would ignore.
