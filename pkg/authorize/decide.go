@@ -93,9 +93,23 @@ var table = [...]row{
 func noCatalog(f *Facts) bool { return errors.Is(f.Answer.Unavailable, revocation.ErrNoCatalog) }
 
 // Decide is the decision table: a pure function of facts, settings and time.
-func Decide(f *Facts, s Settings, now time.Time) Decision {
+func Decide(f *Facts, s Settings, now time.Time) Decision { return decide(f, s, now, nil) }
+
+// Held is what a decision found of one row of the table.
+type Held struct {
+	Row    int
+	Reason Reason
+	Holds  bool
+}
+
+// decide is Decide; each row that it looks at is noted in held, if there is one.
+func decide(f *Facts, s Settings, now time.Time, held *[]Held) Decision {
 	for i := 1; i < len(table); i++ {
-		if table[i].holds(f, s) {
+		holds := table[i].holds(f, s)
+		if held != nil {
+			*held = append(*held, Held{i, table[i].reason, holds})
+		}
+		if holds {
 			return relax(Decision{Row: i, Reason: table[i].reason}, table[i].relaxed, f, s, now)
 		}
 	}

@@ -146,6 +146,11 @@ func (h *Handler) gather(ctx context.Context, payload []byte, o *outcome) {
 		o.facts.NoCertificate = true
 		return
 	}
+	h.ask(ctx, pem, o)
+}
+
+// ask reads the certificate and asks about it.
+func (h *Handler) ask(ctx context.Context, pem token, o *outcome) {
 	var err error
 	if o.cert, err = h.memory.certificate(pem); err != nil {
 		o.facts.Malformed = err

@@ -228,6 +228,46 @@ func Display(der []byte) string {
 	return string(out)
 }
 
+// Words returns the name as people may read it, as [Display] writes names, with
+// its strings folded for comparing.
+func (n Name) Words() string {
+	var rdns []string
+	for rest := string(n); rest != ""; {
+		var rdn string
+		rdn, rest = cutPart(rest)
+		var attributes []string
+		for rdn != "" {
+			var a string
+			a, rdn = cutPart(rdn)
+			id, a := cutPart(a)
+			tag := byte(tagUTF8String)
+			switch {
+			case strings.HasPrefix(a, "b") && len(a) > 1:
+				tag, a = a[1], a[2:]
+			case a != "":
+				a = a[1:]
+			}
+			value, _ := cutPart(a)
+			attributes = append(attributes, string(appendValue(append(appendType(nil, []byte(id)), '='), tag, []byte(value))))
+		}
+		rdns = append(rdns, strings.Join(attributes, "+"))
+	}
+	slices.Reverse(rdns)
+	return strings.Join(rdns, ",")
+}
+
+// cutPart undoes appendPart; of what it did not write it returns nothing.
+func cutPart(s string) (part, rest string) {
+	if len(s) < 4 {
+		return "", ""
+	}
+	n := binary.BigEndian.Uint32([]byte(s[:4]))
+	if uint64(n) > uint64(len(s)-4) {
+		return "", ""
+	}
+	return s[4 : 4+n], s[4+n:]
+}
+
 // appendType appends an attribute type, by its short name where it has one.
 func appendType(out, id []byte) []byte {
 	if short, ok := shortNames[string(id)]; ok {

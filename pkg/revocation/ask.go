@@ -13,6 +13,11 @@ import (
 // Ask says what is known of a certificate's revocation at now, when the
 // request arrived.
 func (c *Cache) Ask(ctx context.Context, cert *clientcert.Certificate, now time.Time) Answer {
+	return c.ask(ctx, cert, now, nil)
+}
+
+// ask is Ask; what happens is noted in t, if there is one.
+func (c *Cache) ask(ctx context.Context, cert *clientcert.Certificate, now time.Time, t *Trace) Answer {
 	now = now.Round(0)
 	c.fresh(ctx, now)
 	s := c.current.Load()
@@ -22,9 +27,11 @@ func (c *Cache) Ask(ctx context.Context, cert *clientcert.Certificate, now time.
 	a := Answer{ChainUnknown: true}
 	a.Age = c.clock().Sub(s.validated)
 	a.Stale = a.Age < 0 || a.Age > c.config.MaxUnvalidated
+	t.catalog(s, a.Age, c.config.MaxUnvalidated)
 
-	origin, err := c.originOf(ctx, s.snapshot, cert, now)
+	origin, err := c.originOf(ctx, s.snapshot, cert, now, t)
 	ca := origin.ca
+	t.origin(origin)
 	if ca == nil {
 		a.Detail = origin.why
 		return a
@@ -33,22 +40,28 @@ func (c *Cache) Ask(ctx context.Context, cert *clientcert.Certificate, now time.
 	if ca.settings.Denies(cert.Serial) {
 		a.Status, a.Hit = Revoked, &Hit{DenyList: true}
 		a.Detail = "its serial number is on the CA's deny list"
+		if t != nil {
+			t.DenyListed = true
+		}
 		return a
 	}
 	if err != nil {
 		// What is here may revoke all the same.
 		a.Unavailable, a.Detail = err, err.Error()
 	}
+	if t != nil {
+		a.trace = t.Considered
+	}
 	c.askLists(ctx, s.snapshot, ca, cert, origin.lists, now, nil, &a)
 	if a.Status != Revoked {
-		c.askChain(ctx, s.snapshot, ca, origin.keys, now, &a)
+		c.askChain(ctx, s.snapshot, ca, origin.keys, now, &a, t)
 	}
 	return a
 }
 
 // find returns the certificate's CA and the digests of the keys that may have
 // issued it: by issuer name, then authority key identifier, then signature.
-func (s *snapshot) find(cert *clientcert.Certificate) (*authority, []issuer.KeyDigest, string) {
+func (s *snapshot) find(cert *clientcert.Certificate, t *Trace) (*authority, []issuer.KeyDigest, string) {
 	name, ok := s.byRaw[string(cert.Issuer)]
 	if !ok {
 		var err error
@@ -60,9 +73,11 @@ func (s *snapshot) find(cert *clientcert.Certificate) (*authority, []issuer.KeyD
 	if len(named) == 0 {
 		return nil, nil, fmt.Sprintf("no CA has the name %s", issuer.Display(cert.Issuer))
 	}
+	t.named(named)
 	left := narrow(named, func(c *issuer.Certificate) bool {
 		return len(cert.AuthorityKeyID) == 0 || c.MatchesKeyID(cert.AuthorityKeyID)
 	})
+	t.left(ByKeyID, left)
 	if len(named) == 1 && len(left) == 1 && len(left[0].keys) == 1 && len(left[0].ca.settings.Domains) == 0 {
 		return left[0].ca, left[0].keys, ""
 	}
@@ -73,6 +88,7 @@ func (s *snapshot) find(cert *clientcert.Certificate) (*authority, []issuer.KeyD
 	signed := narrow(named, func(c *issuer.Certificate) bool {
 		return c.Signed(cert.SignatureAlgorithm, cert.TBS, cert.Signature)
 	})
+	t.left(BySignature, signed)
 	switch len(signed) {
 	case 1:
 		return signed[0].ca, signed[0].keys, ""

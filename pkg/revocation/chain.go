@@ -35,6 +35,7 @@ type keyState struct {
 	stale bool
 	cut   bool // something that it rests on was cyclic
 
+	trace       *KeyTrace // how it was found out; nil: nobody asked
 	from, until time.Time // while it is remembered; until may be zero: for ever
 }
 
@@ -68,10 +69,13 @@ func (k *keyStates) put(key issuer.KeyDigest, st keyState) {
 }
 
 // askChain notes what is known of the key that issued the certificate.
-func (c *Cache) askChain(ctx context.Context, s *snapshot, ca *authority, keys []issuer.KeyDigest, now time.Time, a *Answer) {
+func (c *Cache) askChain(ctx context.Context, s *snapshot, ca *authority, keys []issuer.KeyDigest, now time.Time, a *Answer, t *Trace) {
 	a.ChainUnknown = a.signerUnknown
 	for _, key := range keys {
-		st := c.keyState(ctx, s, ca, key, now, nil)
+		st := c.keyState(ctx, s, ca, key, now, nil, t)
+		if t != nil {
+			t.Keys = append(t.Keys, st.trace)
+		}
 		a.rests(&st, now)
 		switch {
 		case st.revoked:
@@ -108,38 +112,47 @@ func (a *Answer) holdsUntil(end, now time.Time) {
 }
 
 // signerState says what is known of the key that signed a CRL.
-func (c *Cache) signerState(ctx context.Context, s *snapshot, l covering, now time.Time, above []asking) keyState {
+func (c *Cache) signerState(ctx context.Context, s *snapshot, l covering, now time.Time, above []asking, t *Trace) keyState {
 	for _, cert := range l.ca.issuer.Certificates {
 		if cert.Key.String() == l.list.record.Key {
-			return c.keyState(ctx, s, l.ca, cert.Key, now, above)
+			return c.keyState(ctx, s, l.ca, cert.Key, now, above, t)
 		}
 	}
-	return keyState{revoked: true} // no certificate of the CA has it any longer
+	gone := keyState{revoked: true} // no certificate of the CA has it any longer
+	if t != nil {
+		gone.trace = &KeyTrace{CA: l.ca.name, Revoked: true, Gone: true, in: t}
+	}
+	return gone
 }
 
 // keyStates finds out what is known of every key of a CA.
 func (c *Cache) keyStates(ctx context.Context, s *snapshot, ca *authority, now time.Time) {
 	for _, key := range ca.issuer.Keys() {
-		c.keyState(ctx, s, ca, key, now, nil)
+		c.keyState(ctx, s, ca, key, now, nil, nil)
 	}
 }
 
 // keyState says what is known of a key. above are the keys that are being
 // asked about already, so that two that certify each other come to an end.
-func (c *Cache) keyState(ctx context.Context, s *snapshot, ca *authority, key issuer.KeyDigest, now time.Time, above []asking) keyState {
-	if st, ok := ca.keys.get(key, now); ok {
+func (c *Cache) keyState(ctx context.Context, s *snapshot, ca *authority, key issuer.KeyDigest, now time.Time, above []asking, t *Trace) keyState {
+	if st, ok := ca.keys.get(key, now); ok && st.trace.part(t) {
 		return st
 	}
 	self := asking{ca, key}
 	if len(above) >= maxChain || slices.Contains(above, self) {
-		return keyState{cyclic: true}
+		st := keyState{cyclic: true}
+		t.key(ca, key).state(&st)
+		return st
 	}
+	trace := t.key(ca, key)
 	above = append(above[:len(above):len(above)], self)
 	st := keyState{from: now}
 	sum := Answer{} // of what the state rests on
 	certs, revoked := 0, 0
 	for holder, cert := range s.certificatesOf(key) {
-		a := c.certState(ctx, s, cert, now, above)
+		ct := trace.certificate(holder, cert)
+		a := c.certState(ctx, s, cert, now, above, t, ct)
+		ct.answer(a)
 		sum.rests(&keyState{age: a.Age, stale: a.Stale, cut: a.cut, until: a.until, err: a.Unavailable}, now)
 		compromised := a.Status == Revoked && a.Hit != nil && (a.Hit.Reason == crl.KeyCompromise || a.Hit.Reason == crl.CACompromise)
 		if compromised {
@@ -169,6 +182,7 @@ func (c *Cache) keyState(ctx context.Context, s *snapshot, ca *authority, key is
 		sum.holdsUntil(now.Add(keyStateRetry), now) // what is better may be here any moment
 	}
 	st.until = sum.until
+	trace.state(&st)
 	if len(above) == 1 || st.revoked || !st.cut {
 		// What was found on the way up may have been cut short by the key
 		// that was asked about first, so only whole answers are remembered.
@@ -220,8 +234,9 @@ func (s *snapshot) lineageOf(cert *issuer.Certificate) *lineage {
 
 // certState asks about a CA's own certificate. A root, which its own key
 // signed, is what trust begins with.
-func (c *Cache) certState(ctx context.Context, s *snapshot, cert *issuer.Certificate, now time.Time, above []asking) Answer {
+func (c *Cache) certState(ctx context.Context, s *snapshot, cert *issuer.Certificate, now time.Time, above []asking, t *Trace, ct *CertTrace) Answer {
 	line := s.lineageOf(cert)
+	ct.line(line)
 	switch {
 	case line.err != nil:
 		return Answer{ChainUnknown: true, Detail: line.err.Error()}
@@ -232,10 +247,16 @@ func (c *Cache) certState(ctx context.Context, s *snapshot, cert *issuer.Certifi
 	}
 	parsed, parent := line.parsed, line.parents[0]
 	if parent.ca.settings.Denies(parsed.Serial) {
+		if ct != nil {
+			ct.DenyListed = true
+		}
 		return Answer{Status: Revoked, Hit: &Hit{DenyList: true}}
 	}
-	a := Answer{}
-	lists, current, err := c.coveringFor(ctx, s, parent.ca, parsed, parent.keys, now)
+	a := Answer{trace: t.considered()}
+	if ct != nil {
+		ct.Considered = a.trace
+	}
+	lists, current, err := c.coveringFor(ctx, s, parent.ca, parsed, parent.keys, now, a.trace)
 	if a.Unavailable = err; err == nil && !current {
 		a.holdsUntil(now.Add(keyStateRetry), now) // the parts that are here are older than the catalog
 	}
@@ -245,7 +266,10 @@ func (c *Cache) certState(ctx context.Context, s *snapshot, cert *issuer.Certifi
 	}
 	a.ChainUnknown = a.signerUnknown
 	for _, key := range parent.keys {
-		st := c.keyState(ctx, s, parent.ca, key, now, above)
+		st := c.keyState(ctx, s, parent.ca, key, now, above, t)
+		if ct != nil {
+			ct.Keys = append(ct.Keys, st.trace)
+		}
 		a.rests(&st, now)
 		a.IssuerRevoked = a.IssuerRevoked || st.revoked
 		a.ChainUnknown = a.ChainUnknown || !st.known

@@ -34,9 +34,10 @@ func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *
 		if !l.at.IsZero() {
 			a.aged(now.Sub(l.at), c.config.MaxUnvalidated)
 		}
-		known := true
+		known, trace := true, a.trace.of(l.list, l.ca)
 		if !l.ownKey {
-			signer := c.signerState(ctx, s, l, now, above)
+			signer := c.signerState(ctx, s, l, now, above, a.trace.trace())
+			trace.signed(&signer)
 			a.rests(&signer, now)
 			if signer.revoked {
 				// What it revokes still counts; but it vouches for nothing.
@@ -80,6 +81,7 @@ func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *
 		t.covered, t.current = t.ownCovered|t.namedCovered, t.ownCurrent|t.namedCurrent
 	}
 	a.signerUnknown = t.unknown
+	a.trace.tallied(&t)
 	switch {
 	case t.covered != crl.AllReasons:
 		a.OutOfScope = true
@@ -101,6 +103,7 @@ func (c *Cache) askLists(ctx context.Context, s *snapshot, ca *authority, cert *
 // askList asks one complete CRL and the deltas to it. It reports whether what
 // they say is current; a hit is in the answer.
 func (c *Cache) askList(ctx context.Context, l covering, ca *authority, cert *clientcert.Certificate, now time.Time, a *Answer) (current bool) {
+	trace := a.trace.of(l.list, l.ca)
 	base, whole := c.lookup(ctx, l.list, l.ca, ca, cert.Serial, now, true, a)
 	if whole && base.form != &l.list.form && l.list.outgrown(base.record) {
 		// What was revoked since its predecessor stands in the complete CRL
@@ -113,10 +116,13 @@ func (c *Cache) askList(ctx context.Context, l covering, ca *authority, cert *cl
 	number, why := l.list.record.Number.Int(), ""
 	if whole {
 		number, why = base.record.Number.Int(), a.outOfDate(base.record, &ca.settings, now)
+		trace.outOfDate(why)
 	}
 	removed := false
+	defer func() { trace.ended(current, removed, why) }()
 	for _, d := range l.list.deltas {
 		if d.record.Number.Int().Cmp(number) <= 0 {
+			trace.noNewer(d)
 			continue // the complete CRL is as new: it says what the delta said
 		}
 		delta, ok := c.lookup(ctx, d, l.ca, ca, cert.Serial, now, true, a)
@@ -127,7 +133,9 @@ func (c *Cache) askList(ctx context.Context, l covering, ca *authority, cert *cl
 		if delta.record.Number.Int().Cmp(number) <= 0 {
 			continue // a predecessor that answers for it, as old as the complete CRL
 		}
-		fresh := a.outOfDate(delta.record, &ca.settings, now) == "" && delta.record.Base.Number.Int().Cmp(number) <= 0
+		late := a.outOfDate(delta.record, &ca.settings, now)
+		trace.outOfDate(late)
+		fresh := late == "" && delta.record.Base.Number.Int().Cmp(number) <= 0
 		if fresh {
 			why = "" // the two together are as new as the delta (RFC 5280 §5.2.4)
 		}
@@ -188,6 +196,7 @@ func (a *Answer) revoke(f found) {
 func (c *Cache) lookup(ctx context.Context, l *list, crlCA, ca *authority, serial []byte, now time.Time, stale bool, a *Answer) (found, bool) {
 	l.asked.Store(true)
 	f, age, err := c.find(ctx, l, ca.issuer.Subject, crlCA.issuer.Subject, serial, now, stale)
+	a.trace.of(l, crlCA).lookup(l, &f, age, err)
 	if err != nil {
 		a.Unavailable, a.Detail = err, err.Error()
 		return found{}, false

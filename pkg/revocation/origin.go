@@ -36,15 +36,21 @@ type origins struct {
 
 // originOf says where a certificate comes from, and which CRLs speak of it. The
 // error tells of a part of the catalog that is needed and not there.
-func (c *Cache) originOf(ctx context.Context, s *snapshot, cert *clientcert.Certificate, now time.Time) (*origin, error) {
+func (c *Cache) originOf(ctx context.Context, s *snapshot, cert *clientcert.Certificate, now time.Time, t *Trace) (*origin, error) {
 	fingerprint := cert.Fingerprint()
-	if o := s.origins.find(fingerprint); o != nil {
-		return o, nil
+	if t == nil {
+		if o := s.origins.find(fingerprint); o != nil {
+			return o, nil
+		}
 	}
 	o, current := &origin{}, true
-	if o.ca, o.keys, o.why = s.find(cert); o.ca != nil {
+	if o.ca, o.keys, o.why = s.find(cert, t); o.ca != nil {
 		var err error
-		if o.lists, current, err = c.coveringFor(ctx, s, o.ca, cert, o.keys, now); err != nil {
+		considered := t.considered()
+		if t != nil {
+			t.Considered = considered
+		}
+		if o.lists, current, err = c.coveringFor(ctx, s, o.ca, cert, o.keys, now, considered); err != nil {
 			return o, err
 		}
 	}

@@ -282,8 +282,9 @@ func withDeltas(lists []*list) []*list {
 // coveringFor returns the CRLs that speak of a certificate, fetching parts of
 // the catalog where they are needed. current says that all of it is what the
 // catalog names now.
-func (c *Cache) coveringFor(ctx context.Context, s *snapshot, ca *authority, cert *clientcert.Certificate, keys []issuer.KeyDigest, now time.Time) (lists []covering, current bool, err error) {
+func (c *Cache) coveringFor(ctx context.Context, s *snapshot, ca *authority, cert *clientcert.Certificate, keys []issuer.KeyDigest, now time.Time, t *Considered) (lists []covering, current bool, err error) {
 	own, indirect := pointsOf(cert, ca)
 	current, err = c.fill(ctx, s.needs(ca, own, indirect), now)
-	return s.covering(ca, cert, own, indirect, keys), current, err // what is here may revoke, whatever is not
+	t.parts(ca, ca.slotsOf(own, nil))
+	return s.covering(ca, cert, own, indirect, keys, t), current, err // what is here may revoke, whatever is not
 }

@@ -130,6 +130,8 @@ type Answer struct {
 	signerUnknown bool
 	cut           bool      // a question led back to itself
 	until         time.Time // the first date to pass that this rests on; zero: none
+
+	trace *Considered // how it came about; nil: nobody asks
 }
 
 // Hit is the entry that revokes a certificate.

@@ -26,10 +26,12 @@ type covering struct {
 // of ca itself, and indirect ones of the CRL issuers that the certificate's
 // distribution points name. own and indirect are its points, keys those that may
 // have issued it.
-func (s *snapshot) covering(ca *authority, cert *clientcert.Certificate, own, indirect []point, keys []issuer.KeyDigest) []covering {
+func (s *snapshot) covering(ca *authority, cert *clientcert.Certificate, own, indirect []point, keys []issuer.KeyDigest, t *Considered) []covering {
 	var out []covering
 	for l, at := range ca.at(own) {
-		if reasons := l.covers(cert, own); reasons != 0 {
+		reasons, miss := l.covers(cert, own)
+		t.looked(l, ca, reasons, miss, keys, at)
+		if reasons != 0 {
 			out = addCovering(out, covering{l, ca, reasons, isOne(l.record.Key, keys), at})
 		}
 	}
@@ -39,13 +41,19 @@ func (s *snapshot) covering(ca *authority, cert *clientcert.Certificate, own, in
 				if other != ca && crlIssuer == ca.issuer.Subject {
 					continue // another CA of the same name, whose serial numbers are its own
 				}
-				here := []point{p.of(crlIssuer)}
+				here, theirs := []point{p.of(crlIssuer)}, keys
+				if other != ca {
+					theirs = nil // what issued the certificate is no key of theirs
+				}
 				for l, at := range other.at(here) {
 					if !l.record.Scope.Indirect {
+						t.looked(l, other, 0, MissDirect, theirs, at)
 						continue
 					}
-					if reasons := l.covers(cert, here); reasons != 0 {
-						out = addCovering(out, covering{l, other, reasons, other == ca && isOne(l.record.Key, keys), at})
+					reasons, miss := l.covers(cert, here)
+					t.looked(l, other, reasons, miss, theirs, at)
+					if reasons != 0 {
+						out = addCovering(out, covering{l, other, reasons, isOne(l.record.Key, theirs), at})
 					}
 				}
 			}
@@ -133,22 +141,33 @@ func directoryNames(general [][]byte) []issuer.Name {
 }
 
 // covers returns the reasons for which a CRL speaks of the certificate; none:
-// it does not (RFC 5280 §6.3.3 steps b and d).
-func (l *list) covers(cert *clientcert.Certificate, points []point) crl.ReasonFlags {
+// it does not, and why (RFC 5280 §6.3.3 steps b and d).
+func (l *list) covers(cert *clientcert.Certificate, points []point) (crl.ReasonFlags, Miss) {
 	scope := &l.record.Scope
-	if scope.OnlyAttributeCerts || scope.OnlyUserCerts && cert.IsCA || scope.OnlyCACerts && !cert.IsCA {
-		return 0
+	switch {
+	case scope.OnlyAttributeCerts:
+		return 0, MissAttributeCerts
+	case scope.OnlyUserCerts && cert.IsCA:
+		return 0, MissUserCerts
+	case scope.OnlyCACerts && !cert.IsCA:
+		return 0, MissCACerts
 	}
 	var covered crl.ReasonFlags
+	miss := MissPoints
 	for _, p := range points {
 		if l.points == nil {
 			covered |= l.reasons & p.reasons
+			miss = MissReasons
 		}
 		for _, name := range p.names {
 			if l.points[string(name)] {
 				covered |= l.reasons & p.reasons
+				miss = MissReasons
 			}
 		}
 	}
-	return covered
+	if covered != 0 {
+		miss = MissNone
+	}
+	return covered, miss
 }
