@@ -9,6 +9,9 @@ FUNCTIONS := preprocessor authorizer
 ARCHES    := arm64 amd64
 HOSTARCH   = $(shell $(GO) env GOARCH)
 
+# What "crlgate --version" says of a build from a clone; empty outside of one.
+REVISION  := $(shell git describe --tags --always --dirty 2>/dev/null)
+
 # Binaries come out the same on every machine: no paths, no version control
 # stamps, no symbols, no cgo.
 GOFLAGS_FUNCTION := -trimpath -buildvcs=false -tags lambda.norpc -ldflags='-s -w -buildid='
@@ -44,7 +47,7 @@ functions: need-go ## Build the functions for Lambda, arm64 and amd64
 .PHONY: crlgate
 crlgate: need-go ## Build the command line, build/bin/crlgate
 	@[ -x $(BUILD)/bin/crlgate ] || echo "Building crlgate and the local S3 server; the first time takes a few minutes …" >&2
-	@$(GO) build -trimpath -buildvcs=false -o $(BUILD)/bin/crlgate ./cmd/crlgate
+	@$(GO) build -trimpath -buildvcs=false -ldflags='-X main.revision=$(REVISION)' -o $(BUILD)/bin/crlgate ./cmd/crlgate
 
 .PHONY: build
 build: crlgate functions ## Build everything
@@ -73,6 +76,8 @@ fmt-check: need-go
 lint: fmt-check ## Check format, go vet, staticcheck, tidiness of go.mod
 	$(GO) vet $(PACKAGES)
 	$(TOOL) staticcheck $(PACKAGES)
+	$(GO) vet -C tools ./...
+	$(TOOL) actionlint .github/workflows/*.yml
 	$(GO) mod tidy -diff
 	$(GO) mod verify >/dev/null
 
@@ -82,6 +87,7 @@ lint: fmt-check ## Check format, go vet, staticcheck, tidiness of go.mod
 test: need-go need-node crlgate functions-host ## Run all tests: units, and end to end over real S3, TLS and binaries
 	CRLGATE_BIN=$(CURDIR)/$(BUILD)/bin/crlgate CRLGATE_FUNCTIONS=$(CURDIR)/$(BUILD)/lambda/$(HOSTARCH) \
 	  $(GO) test -count=1 -timeout 20m -cover $(PACKAGES)
+	$(GO) test -C tools -count=1 ./...
 
 # The race detector watches what is ours. The S3 server's own package is left
 # out: it links a server of a million lines that is not ours to mend. The CDK
@@ -110,3 +116,4 @@ clean: ## Remove what was built
 
 include infra/infra.mk
 include bench/bench.mk
+include tools/release/release.mk

@@ -72,6 +72,10 @@ func completeKeys(cmd *cobra.Command, flag string, keys []string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
 }
 
+// revision is what make sets it to, the output of git describe: the builds that
+// are to come out the same everywhere leave out what the Go tool would record.
+var revision string
+
 // version says which crlgate this is: the module's version, and the revision
 // that it was built from, as far as the build recorded them.
 func version() string {
@@ -83,17 +87,17 @@ func version() string {
 	if v == "" {
 		v = "(devel)"
 	}
-	revision, dirty := "", ""
+	at, dirty := revision, ""
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision":
-			revision = s.Value
+			at = s.Value
 		case s.Key == "vcs.modified" && s.Value == "true":
 			dirty = ", modified"
 		}
 	}
-	if revision != "" {
-		v += fmt.Sprintf(" (revision %s%s)", revision, dirty)
+	if at != "" {
+		v += fmt.Sprintf(" (revision %s%s)", at, dirty)
 	}
 	return v + " " + info.GoVersion
 }
