@@ -85,7 +85,7 @@ lint: fmt-check ## Check format, go vet, staticcheck, tidiness of go.mod
 # needs Node. -count=1: what runs processes is not cached.
 .PHONY: test
 test: need-go need-node crlgate functions-host ## Run all tests: units, and end to end over real S3, TLS and binaries
-	CRLGATE_BIN=$(CURDIR)/$(BUILD)/bin/crlgate CRLGATE_FUNCTIONS=$(CURDIR)/$(BUILD)/lambda/$(HOSTARCH) \
+	CRLGATE_BIN="$(CURDIR)/$(BUILD)/bin/crlgate" CRLGATE_FUNCTIONS="$(CURDIR)/$(BUILD)/lambda/$(HOSTARCH)" \
 	  $(GO) test -count=1 -timeout 20m -cover $(PACKAGES)
 	$(GO) test -C tools -count=1 ./...
 
@@ -94,7 +94,7 @@ test: need-go need-node crlgate functions-host ## Run all tests: units, and end 
 # is driven from one goroutine.
 .PHONY: race
 race: need-go crlgate functions-host ## Run the tests under the race detector
-	CRLGATE_BIN=$(CURDIR)/$(BUILD)/bin/crlgate CRLGATE_FUNCTIONS=$(CURDIR)/$(BUILD)/lambda/$(HOSTARCH) \
+	CRLGATE_BIN="$(CURDIR)/$(BUILD)/bin/crlgate" CRLGATE_FUNCTIONS="$(CURDIR)/$(BUILD)/lambda/$(HOSTARCH)" \
 	  $(GO) test -race -count=1 -timeout 25m $$($(GO) list $(PACKAGES) | grep -v -e /s3local -e /infra -e 'cmd/crlgate$$')
 
 .PHONY: conformance

@@ -7,7 +7,7 @@ CLI_NAME     = crlgate-$(shell $(GO) env GOOS)-$(shell $(GO) env GOARCH)
 SBOM         = $(TOOL) cyclonedx-gomod app -json -licenses -std -noserial -notimestamp
 
 $(RELEASE_TOOL): $(wildcard tools/release/*.go) tools/go.mod | need-go
-	@$(GO) build -C tools -o $(CURDIR)/$@ ./release
+	@$(GO) build -C tools -o "$(CURDIR)/$@" ./release
 
 .PHONY: release-functions
 release-functions: functions $(RELEASE_TOOL)
@@ -32,8 +32,8 @@ release-cli: $(RELEASE_TOOL)
 release-sbom: need-go
 	@mkdir -p $(RELEASE)
 	@for f in $(FUNCTIONS); do for arch in $(ARCHES); do \
-	  GOOS=linux GOARCH=$$arch CGO_ENABLED=0 GOFLAGS=-tags=lambda.norpc $(SBOM) -main functions/$$f -output $(CURDIR)/$(RELEASE)/$$f-linux-$$arch.cdx.json . ; done; done
-	@CGO_ENABLED=0 $(SBOM) -main cmd/crlgate -output $(CURDIR)/$(RELEASE)/$(CLI_NAME).cdx.json .
+	  GOOS=linux GOARCH=$$arch CGO_ENABLED=0 GOFLAGS=-tags=lambda.norpc $(SBOM) -main functions/$$f -output "$(CURDIR)/$(RELEASE)/$$f-linux-$$arch.cdx.json" . ; done; done
+	@CGO_ENABLED=0 $(SBOM) -main cmd/crlgate -output "$(CURDIR)/$(RELEASE)/$(CLI_NAME).cdx.json" .
 
 .PHONY: release
 release: ## Make a release in build/release: archives, SBOMs, checksums
