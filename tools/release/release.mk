@@ -4,7 +4,7 @@
 RELEASE     ?= $(BUILD)/release
 RELEASE_TOOL = $(BUILD)/bin/release
 CLI_NAME     = crlgate-$(shell $(GO) env GOOS)-$(shell $(GO) env GOARCH)
-SBOM         = $(TOOL) cyclonedx-gomod app -json -licenses -std -noserial -notimestamp
+SBOM         = "$$sbom" app -json -licenses -std -noserial -notimestamp
 
 $(RELEASE_TOOL): $(wildcard tools/release/*.go) tools/go.mod | need-go
 	@$(GO) build -C tools -o "$(CURDIR)/$@" ./release
@@ -31,9 +31,9 @@ release-cli: $(RELEASE_TOOL)
 .PHONY: release-sbom
 release-sbom: need-go
 	@mkdir -p $(RELEASE)
-	@for f in $(FUNCTIONS); do for arch in $(ARCHES); do \
+	@sbom=$$($(GO) tool -n -modfile=tools/go.mod cyclonedx-gomod); for f in $(FUNCTIONS); do for arch in $(ARCHES); do \
 	  GOOS=linux GOARCH=$$arch CGO_ENABLED=0 GOFLAGS=-tags=lambda.norpc $(SBOM) -main functions/$$f -output "$(CURDIR)/$(RELEASE)/$$f-linux-$$arch.cdx.json" . ; done; done
-	@CGO_ENABLED=0 $(SBOM) -main cmd/crlgate -output "$(CURDIR)/$(RELEASE)/$(CLI_NAME).cdx.json" .
+	@sbom=$$($(GO) tool -n -modfile=tools/go.mod cyclonedx-gomod); CGO_ENABLED=0 $(SBOM) -main cmd/crlgate -output "$(CURDIR)/$(RELEASE)/$(CLI_NAME).cdx.json" .
 
 .PHONY: release
 release: ## Make a release in build/release: archives, SBOMs, checksums
