@@ -14,6 +14,7 @@ type known struct {
 	pem                          string
 	cert                         *clientcert.Certificate
 	serial, subject, fingerprint string
+	issuer, altNames             string
 }
 
 func newKnown(pem string) (*known, error) {
@@ -25,6 +26,7 @@ func newKnown(pem string) (*known, error) {
 	return &known{
 		pem: pem, cert: cert,
 		serial: printable(issuer.Serial(cert.Serial).String()), subject: subject(cert.Subject), fingerprint: hex.EncodeToString(fp[:]),
+		issuer: subject(cert.Issuer), altNames: altNames(cert),
 	}, nil
 }
 

@@ -12,21 +12,34 @@ import (
 // Gateway quotas, "Characters of Resource").
 const maxResource = 512
 
-// maxText bounds each text of the context, in octets, as it is before JSON
-// escapes backslashes and quotes.
+// maxText bounds each text of the context, in octets, with the backslashes that
+// JSON puts before quotes and backslashes: API Gateway takes an answer of 8 KiB
+// at most (REST API quotas, "Authorizer result size").
 const maxText = 1024
+
+// absent stands in an allowed request's context for what there is none of. A
+// value that is missing, or empty, might leave a header of the client's in the
+// place of the one that API Gateway was told to set from it; none of the texts
+// can be a hyphen alone.
+const absent = "-"
 
 // Context is what the authorizer tells the backend and the access log, beside
 // allow or deny. Every value is a string of printable ASCII characters, fit for
 // a header; other octets stand as a backslash and two hex digits, as RFC 4514
-// §2.4 writes them.
+// §2.4 writes them. A text that ends in "..." was cut at 1 KiB.
+//
+// Where the request is allowed, every value but WouldDeny and RevocationDate is
+// sent, as "-" where it is empty here, so that API Gateway can set headers from
+// them whatever the client sent. Where it is denied, empty ones are left out.
 type Context struct {
 	Decision       string `json:"decision"` // "allow" or "deny"
 	Reason         string `json:"reason"`
 	WouldDeny      string `json:"would_deny,omitempty"` // "true", or absent
 	CA             string `json:"ca,omitempty"`
+	Issuer         string `json:"issuer,omitempty"`      // the certificate's issuer, as Subject
 	Serial         string `json:"serial,omitempty"`      // lower-case hex
 	Subject        string `json:"subject,omitempty"`     // RFC 4514
+	AltNames       string `json:"san,omitempty"`         // the subject alternative names, as DNS:a.example,URI:…
 	Fingerprint    string `json:"fingerprint,omitempty"` // SHA-256 of the certificate, lower-case hex
 	CRLNumber      string `json:"crl_number,omitempty"`
 	RevocationDate string `json:"revocation_date,omitempty"` // RFC 3339
@@ -42,6 +55,7 @@ func newContext(d Decision, f *Facts, cert *known) Context {
 	}
 	if cert != nil {
 		c.Serial, c.Subject, c.Fingerprint = cert.serial, cert.subject, cert.fingerprint
+		c.Issuer, c.AltNames = cert.issuer, cert.altNames
 	}
 	if f.Answer.CRL != nil {
 		c.CRLNumber = f.Answer.CRL.Number
@@ -55,31 +69,54 @@ func newContext(d Decision, f *Facts, cert *known) Context {
 // printable returns s with every octet that is not printable ASCII escaped, and
 // cut where it is longer than maxText.
 func printable(s string) string {
-	plain := len(s) <= maxText
+	plain := len(s) <= maxText/2
 	for i := 0; plain && i < len(s); i++ {
 		plain = s[i] >= 0x20 && s[i] < 0x7f
 	}
 	if plain {
 		return s
 	}
-	const digits, more = "0123456789ABCDEF", "..."
-	var b strings.Builder
+	var b bounded
 	for i := range len(s) {
-		c := s[i]
-		if b.Len() > maxText-len(more)-3 {
-			b.WriteString(more)
-			break
-		}
-		if c >= 0x20 && c < 0x7f {
-			b.WriteByte(c)
+		if c := s[i]; c >= 0x20 && c < 0x7f {
+			b.add(s[i : i+1])
 		} else {
-			b.Write([]byte{'\\', digits[c>>4], digits[c&15]})
+			b.add(escaped(c))
 		}
 	}
 	return b.String()
 }
 
-// subject returns a certificate's subject for people, as it may stand in a header.
+// escaped is an octet as a backslash and two hex digits.
+func escaped(c byte) string {
+	const digits = "0123456789ABCDEF"
+	return string([]byte{'\\', digits[c>>4], digits[c&15]})
+}
+
+// bounded is a text that is cut where it would grow beyond maxText.
+type bounded struct {
+	strings.Builder
+	cost int // octets in JSON
+	cut  bool
+}
+
+// add adds a part whole, or, where it does not fit, the mark of a cut instead
+// of it and of all that follows.
+func (b *bounded) add(part string) {
+	const more = "..."
+	b.cost += len(part) + strings.Count(part, `\`) + strings.Count(part, `"`)
+	switch {
+	case b.cut:
+	case b.cost > maxText-len(more):
+		b.cut = true
+		b.WriteString(more)
+	default:
+		b.WriteString(part)
+	}
+}
+
+// subject returns a certificate's subject, or issuer, for people, as it may stand
+// in a header.
 func subject(name []byte) string { return printable(issuer.Display(name)) }
 
 // respond builds the answer in the wire form of the request. Where the form is
@@ -102,7 +139,7 @@ func respond(r *Request, allow bool, c *Context) []byte {
 		b = appendPolicy(b, r, allow, c)
 	}
 	b = append(b, `"context":`...)
-	b = c.append(b)
+	b = c.append(b, allow)
 	return append(b, '}')
 }
 
@@ -124,19 +161,27 @@ func appendPolicy(b []byte, r *Request, allow bool, c *Context) []byte {
 	return append(b, `}]},`...)
 }
 
-// append appends the context as JSON.
-func (c *Context) append(b []byte) []byte {
+// append appends the context as JSON. allow says that the request is let in.
+func (c *Context) append(b []byte, allow bool) []byte {
 	b = append(b, `{"decision":`...)
 	b = appendString(b, c.Decision)
-	for _, f := range [...]struct{ name, value string }{
-		{`,"would_deny":`, c.WouldDeny},
-		{`,"ca":`, c.CA},
-		{`,"serial":`, c.Serial},
-		{`,"subject":`, c.Subject},
-		{`,"fingerprint":`, c.Fingerprint},
-		{`,"crl_number":`, c.CRLNumber},
-		{`,"revocation_date":`, c.RevocationDate},
+	for _, f := range [...]struct {
+		name, value string
+		always      bool
+	}{
+		{`,"would_deny":`, c.WouldDeny, false},
+		{`,"ca":`, c.CA, allow},
+		{`,"issuer":`, c.Issuer, allow},
+		{`,"serial":`, c.Serial, allow},
+		{`,"subject":`, c.Subject, allow},
+		{`,"san":`, c.AltNames, allow},
+		{`,"fingerprint":`, c.Fingerprint, allow},
+		{`,"crl_number":`, c.CRLNumber, allow},
+		{`,"revocation_date":`, c.RevocationDate, false},
 	} {
+		if f.value == "" && f.always {
+			f.value = absent
+		}
 		if f.value != "" {
 			b = append(b, f.name...)
 			b = appendString(b, f.value)

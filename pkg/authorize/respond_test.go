@@ -108,7 +108,7 @@ func TestAnswersInEachForm(t *testing.T) {
 			}
 			if reason == "revoked" {
 				want := map[string]any{
-					"decision": "deny", "reason": "revoked", "ca": "partner-a", "serial": "029a", "subject": "CN=gone", "crl_number": "7",
+					"decision": "deny", "reason": "revoked", "ca": "partner-a", "serial": "029a", "subject": "CN=gone", "crl_number": "7", "issuer": "CN=Issuing CA,O=Partner A",
 					"revocation_date": "2026-06-01T11:59:00Z", "fingerprint": a.context["fingerprint"],
 				}
 				if got, _ := json.Marshal(a.context); len(a.context) != len(want) || string(got) != string(mustJSON(want)) {

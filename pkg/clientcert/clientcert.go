@@ -40,7 +40,7 @@ type Certificate struct {
 
 	IsCA           bool   // basicConstraints cA
 	AuthorityKeyID []byte // keyIdentifier of the authority key identifier; nil: none
-	SubjectAltName []byte // GeneralNames, DER; nil: none
+	SubjectAltName []byte // GeneralNames, DER, as it came: see AltNames; nil: none
 
 	// DistributionPoints are the CRL distribution points, nil where the
 	// certificate has none.
@@ -59,6 +59,21 @@ type DistributionPoint struct {
 	RelativeName []byte   // contents of an RDN, relative to the CRL's issuer; nil: none
 	Reasons      uint16   // bit i is bit i of ReasonFlags; 0: all reasons
 	CRLIssuer    [][]byte // GeneralNames of an indirect CRL's issuer; nil: the certificate's issuer
+}
+
+// AltNames returns the subject alternative names (RFC 5280 §4.2.1.6), each a
+// GeneralName in DER with its tag; nil: there are none. ok is false where the
+// extension is not a list of names, of which Parse makes no fault: it bears on
+// no decision.
+func (c *Certificate) AltNames() (names [][]byte, ok bool) {
+	if c.SubjectAltName == nil {
+		return nil, true
+	}
+	in, list := cryptobyte.String(c.SubjectAltName), cryptobyte.String(nil)
+	if !in.ReadASN1(&list, asn1.SEQUENCE) || !in.Empty() {
+		return nil, false
+	}
+	return der.GeneralNames(list)
 }
 
 // Fingerprint returns the SHA-256 of the certificate's DER.
