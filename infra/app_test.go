@@ -25,6 +25,7 @@ var update = flag.Bool("update", false, "write the golden templates anew")
 // alone and complete are the contexts of the two apps; assets stand for the functions' binaries.
 var (
 	alone    = map[string]any{"crlgate:assets": "testdata/assets"}
+	backend  = map[string]any{"crlgate:backend": "https://backend.example.com/v1/"} // with complete
 	complete = map[string]any{
 		"crlgate:assets": "testdata/assets", "crlgate:example": true, "crlgate:domainName": "api.example.com",
 		"crlgate:certificateArn": "arn:aws:acm:eu-west-1:111122223333:certificate/00000000-0000-0000-0000-000000000000",
@@ -54,6 +55,12 @@ func newApp(t *testing.T, more map[string]any) awscdk.App {
 	return awscdk.NewApp(&awscdk.AppProps{Outdir: jsii.String(t.TempDir()), AnalyticsReporting: jsii.Bool(false), Context: &file.Context})
 }
 
+func with(context, more map[string]any) map[string]any {
+	out := maps.Clone(context)
+	maps.Copy(out, more)
+	return out
+}
+
 // synth returns the bytes of the template of the app with that context.
 func synth(t *testing.T, context map[string]any) []byte {
 	t.Helper()
@@ -69,7 +76,7 @@ func synth(t *testing.T, context map[string]any) []byte {
 }
 
 func TestTemplates(t *testing.T) {
-	for name, context := range map[string]map[string]any{"gate": alone, "example": complete} {
+	for name, context := range map[string]map[string]any{"gate": alone, "example": complete, "backend": with(complete, backend)} {
 		got := synth(t, context)
 		if again := synth(t, context); !bytes.Equal(got, again) {
 			t.Errorf("two runs of %s differ", name)
@@ -101,10 +108,12 @@ func firstDifference(got, want []byte) string {
 }
 
 // resources of the complete example, by type.
-func resources(t *testing.T) map[string][]map[string]any {
+func resources(t *testing.T) map[string][]map[string]any { return resourcesOf(t, complete) }
+
+func resourcesOf(t *testing.T, context map[string]any) map[string][]map[string]any {
 	t.Helper()
 	var template struct{ Resources map[string]map[string]any }
-	if err := json.Unmarshal(synth(t, complete), &template); err != nil {
+	if err := json.Unmarshal(synth(t, context), &template); err != nil {
 		t.Fatal(err)
 	}
 	out := map[string][]map[string]any{}

@@ -3,6 +3,7 @@ package main
 import (
 	_ "embed"
 	"encoding/json"
+	"maps"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigateway"
@@ -27,8 +28,10 @@ import (
 // addExample adds a REST and an HTTP API that both ask the gate's authorizer, behind one regional domain with
 // mutual TLS: the first under /rest, the second under /http. Neither can be reached around the domain.
 func addExample(scope constructs.Construct, g *gate.Gate, s exampleSettings) {
-	e := example{Construct: constructs.NewConstruct(scope, jsii.String("Example")), gate: g}
-	e.addEcho()
+	e := example{Construct: constructs.NewConstruct(scope, jsii.String("Example")), gate: g, backend: s.backend}
+	if s.backend == "" {
+		e.addEcho()
+	}
 	domain := e.addDomain(s)
 	rest := e.addRest()
 	http := e.addHTTP()
@@ -43,8 +46,11 @@ func addExample(scope constructs.Construct, g *gate.Gate, s exampleSettings) {
 
 type example struct {
 	constructs.Construct
-	gate *gate.Gate
-	echo awslambda.Function
+	gate    *gate.Gate
+	backend string             // URL that both APIs lead to; "": the sample function
+	echo    awslambda.Function // nil with a backend
+	// echoHTTP is the HTTP API's integration with it, one for all routes.
+	echoHTTP awsapigatewayv2.HttpRouteIntegration
 }
 
 // addDomain makes the domain. The truststore is a CDK asset: cdk uploads it before it touches the stack, so
@@ -68,7 +74,7 @@ func (e *example) mapAPI(id string, domain awsapigatewayv2.DomainName, path stri
 }
 
 func (e *example) addRest() awsapigateway.RestApi {
-	api := awsapigateway.NewRestApi(e.Construct, jsii.String("Rest"), &awsapigateway.RestApiProps{
+	props := &awsapigateway.RestApiProps{
 		Description:               jsii.String("crlgate example: a REST API behind mutual TLS"),
 		DisableExecuteApiEndpoint: jsii.Bool(true), // or mutual TLS is bypassed
 		EndpointConfiguration:     &awsapigateway.EndpointConfiguration{Types: &[]awsapigateway.EndpointType{awsapigateway.EndpointType_REGIONAL}},
@@ -84,13 +90,35 @@ func (e *example) addRest() awsapigateway.RestApi {
 			ThrottlingRateLimit:  jsii.Number(1000),
 			ThrottlingBurstLimit: jsii.Number(2000),
 		},
-		DefaultIntegration: awsapigateway.NewLambdaIntegration(e.echo, nil),
 		DefaultMethodOptions: &awsapigateway.MethodOptions{
 			AuthorizationType: awsapigateway.AuthorizationType_CUSTOM, Authorizer: e.gate.RestAuthorizer(),
 		},
-	})
-	api.Root().AddProxy(&awsapigateway.ProxyResourceOptions{AnyMethod: jsii.Bool(true)}) // the root itself included
+	}
+	if e.backend == "" {
+		// A Lambda proxy integration takes no mappings: the function reads requestContext.authorizer.
+		props.DefaultIntegration = awsapigateway.NewLambdaIntegration(e.echo, nil)
+	}
+	api := awsapigateway.NewRestApi(e.Construct, jsii.String("Rest"), props)
+	if e.backend == "" {
+		api.Root().AddProxy(&awsapigateway.ProxyResourceOptions{AnyMethod: jsii.Bool(true)}) // the root itself included
+		return api
+	}
+	const path = "method.request.path.proxy"
+	api.Root().AddMethod(jsii.String("ANY"), e.restBackend("", nil), nil)
+	api.Root().AddResource(jsii.String("{proxy+}"), nil).AddMethod(jsii.String("ANY"),
+		e.restBackend("/{proxy}", map[string]*string{"integration.request.path.proxy": jsii.String(path)}),
+		&awsapigateway.MethodOptions{RequestParameters: &map[string]*bool{path: jsii.Bool(true)}})
 	return api
+}
+
+// restBackend hands requests on to the backend, with the headers that tell of the client in place of the client's own.
+func (e *example) restBackend(path string, parameters map[string]*string) awsapigateway.HttpIntegration {
+	all := *gate.RestClientHeaders()
+	maps.Copy(all, parameters)
+	return awsapigateway.NewHttpIntegration(jsii.String(e.backend+path), &awsapigateway.HttpIntegrationProps{
+		HttpMethod: jsii.String("ANY"), Proxy: jsii.Bool(true),
+		Options: &awsapigateway.IntegrationOptions{RequestParameters: &all},
+	})
 }
 
 func (e *example) addHTTP() awsapigatewayv2.HttpApi {
@@ -100,9 +128,8 @@ func (e *example) addHTTP() awsapigatewayv2.HttpApi {
 		CreateDefaultStage:        jsii.Bool(true),
 		DefaultAuthorizer:         e.gate.HttpAuthorizer(),
 	})
-	integration := awsapigatewayv2integrations.NewHttpLambdaIntegration(jsii.String("Echo"), e.echo, nil)
 	for _, path := range []string{"/", "/{proxy+}"} {
-		api.AddRoutes(&awsapigatewayv2.AddRoutesOptions{Path: jsii.String(path), Integration: integration})
+		api.AddRoutes(&awsapigatewayv2.AddRoutesOptions{Path: jsii.String(path), Integration: e.httpIntegration(path)})
 	}
 	stage := api.DefaultStage().Node().DefaultChild().(awsapigatewayv2.CfnStage)
 	stage.SetAccessLogSettings(&awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
@@ -113,6 +140,26 @@ func (e *example) addHTTP() awsapigatewayv2.HttpApi {
 		DetailedMetricsEnabled: jsii.Bool(true), ThrottlingRateLimit: jsii.Number(1000), ThrottlingBurstLimit: jsii.Number(2000),
 	})
 	return api
+}
+
+// httpIntegration hands requests on to the sample function or the backend, with the headers that tell of the client in
+// place of the client's own.
+func (e *example) httpIntegration(path string) awsapigatewayv2.HttpRouteIntegration {
+	if e.backend == "" {
+		if e.echoHTTP == nil {
+			e.echoHTTP = awsapigatewayv2integrations.NewHttpLambdaIntegration(jsii.String("Echo"), e.echo, &awsapigatewayv2integrations.HttpLambdaIntegrationProps{
+				ParameterMapping: gate.HttpClientHeaders(),
+			})
+		}
+		return e.echoHTTP
+	}
+	id, url := "BackendRoot", e.backend
+	if path != "/" {
+		id, url = "Backend", e.backend+"/{proxy}"
+	}
+	return awsapigatewayv2integrations.NewHttpUrlIntegration(jsii.String(id), jsii.String(url), &awsapigatewayv2integrations.HttpUrlIntegrationProps{
+		ParameterMapping: gate.HttpClientHeaders(),
+	})
 }
 
 // explain records why findings of template checks on what CDK made for the APIs are not faults here.
@@ -144,7 +191,9 @@ func (e *example) explain(rest awsapigateway.RestApi) {
 }
 
 // decisionContext are the keys of the authorizer's context, all of which an access log keeps.
-var decisionContext = []string{"decision", "reason", "would_deny", "ca", "serial", "subject", "fingerprint", "crl_number", "revocation_date"}
+var decisionContext = []string{
+	"decision", "reason", "would_deny", "ca", "issuer", "serial", "subject", "san", "fingerprint", "crl_number", "revocation_date",
+}
 
 // accessLogFormat is one line of JSON a request: what was asked, what was answered, and what the authorizer
 // decided and why. clientCert is where the certificate is found in $context.

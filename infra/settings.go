@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -33,6 +34,7 @@ type exampleSettings struct {
 	domainName     string
 	certificateARN string
 	truststore     string // a file of PEM certificates
+	backend        string // URL, without a slash at its end; "": a sample function
 }
 
 // contextPrefix begins the name of every context key of this app, so that a misspelt one can be refused.
@@ -75,13 +77,13 @@ func readSettingsFrom(c *context) (*settings, error) {
 	if path := c.optional("assets"); path != nil {
 		s.gate.AssetPath = path
 	}
-	example := exampleSettings{c.text("domainName", ""), c.text("certificateArn", ""), c.text("truststore", "")}
+	example := exampleSettings{c.text("domainName", ""), c.text("certificateArn", ""), c.text("truststore", ""), strings.TrimSuffix(c.text("backend", ""), "/")}
 	if on := c.flag("example"); on != nil && *on {
 		s.example = &example
 		c.checkExample(example)
 		s.gate.Domains = append(s.gate.Domains, example.domainName)
 	} else if example != (exampleSettings{}) {
-		c.fault("domainName, certificateArn and truststore belong to the example: set crlgate:example=true too, or leave them out")
+		c.fault("domainName, certificateArn, truststore and backend belong to the example: set crlgate:example=true too, or leave them out")
 	}
 	if s.alarmTopicARN != "" && s.alarmEmail != "" {
 		c.fault("alarmTopicArn and alarmEmail are both set: keep one of them")
@@ -243,6 +245,9 @@ func (c *context) checkExample(e exampleSettings) {
 	}
 	if !strings.Contains(e.certificateARN, ":acm:") {
 		c.fault("crlgate:certificateArn is %q: give the ARN of the ACM certificate for the domain name, in the region of the stack", e.certificateARN)
+	}
+	if u, err := url.Parse(e.backend); e.backend != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "") {
+		c.fault("crlgate:backend is %q: give the https URL that both APIs lead to, such as https://backend.example.com/v1", e.backend)
 	}
 	if err := checkTruststore(e.truststore); err != nil {
 		c.fault("crlgate:truststore: %v", err)

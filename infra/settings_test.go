@@ -56,6 +56,7 @@ func TestContextIsChecked(t *testing.T) {
 		"no association":    {map[string]any{"crlgate:domains": "pay.example.com,api.example.org", "crlgate:caSettings": "testdata/ca-settings.json"}, "testdata/ca-settings.json associates its CA with api.example.com, *.partner.example, and the APIs are called by pay.example.com, api.example.org"},
 		"no domains":        {map[string]any{"crlgate:caSettings": "testdata/ca-settings.json"}, "CASettings is set and Domains is not"},
 		"no settings file":  {map[string]any{"crlgate:domains": "api.example.com", "crlgate:caSettings": "testdata/absent.json"}, "reading a CA's settings"},
+		"no backend":        {map[string]any{"crlgate:example": true, "crlgate:backend": "http://backend.example.com"}, `crlgate:backend is "http://backend.example.com": give the https URL`},
 		"no truststore":     {map[string]any{"crlgate:example": "true"}, "crlgate:truststore: give the file"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -140,6 +140,12 @@ type Config struct {
 	// names that a client sends never reach the upstream; nor does any X-Crlgate-*.
 	ContextHeaders map[string]string
 
+	// RequestParameters are the parameter mappings of the API's integration, in the
+	// syntax of the form's API, such as "overwrite:header.x-serial" with
+	// "$context.authorizer.serial" (HTTP) or "integration.request.header.x-serial"
+	// with "context.authorizer.serial" (REST). They are applied last.
+	RequestParameters map[string]string
+
 	// AccessLog, if set, gets one record per request, after the response. It is called
 	// concurrently and delays the end of the request.
 	AccessLog func(Record)
@@ -206,6 +212,9 @@ func (c Config) faults() error {
 	fault(c.IntegrationTimeout < 0, "IntegrationTimeout %s is negative: use 0 for the default", c.IntegrationTimeout)
 	for header := range c.ContextHeaders {
 		fault(!isToken(header), "ContextHeaders: %q is not a header name", header)
+	}
+	if _, err := parseMappings(c.Form, c.RequestParameters); err != nil {
+		faults = append(faults, err)
 	}
 	for _, expression := range c.IdentitySources {
 		if _, err := parseIdentitySource(c.Form, expression); err != nil {

@@ -26,10 +26,12 @@ const (
 
 // Gateway is one API on one domain name. Its methods may be called concurrently.
 type Gateway struct {
-	cfg     Config
-	trust   atomic.Pointer[truststore]
-	answers *answerCache
-	server  *http.Server
+	cfg Config
+	// mappings are the integration's parameter mappings.
+	mappings []mapping
+	trust    atomic.Pointer[truststore]
+	answers  *answerCache
+	server   *http.Server
 	// invocations are calls of the authorizer under way, also those that no
 	// request waits for any more.
 	invocations sync.WaitGroup
@@ -47,6 +49,9 @@ func New(cfg Config) (*Gateway, error) {
 		return nil, err
 	}
 	g := &Gateway{cfg: cfg}
+	if g.mappings, err = parseMappings(cfg.Form, cfg.RequestParameters); err != nil {
+		return nil, err
+	}
 	state, err := newTruststore(&g.cfg, 1, cfg.Truststore)
 	if err != nil {
 		return nil, err

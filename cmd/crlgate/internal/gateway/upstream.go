@@ -28,8 +28,15 @@ func AuthorizerContext(ctx context.Context) map[string]any {
 }
 
 // upstreamHeader is the header that the upstream gets: the client's, without
-// whatever could pass for the authorizer's context, and with that context.
+// whatever could pass for the authorizer's context, with that context, and with
+// the integration's parameter mappings applied.
 func (x *exchange) upstreamHeader() http.Header {
+	header := x.contextHeader()
+	x.mapHeader(header)
+	return header
+}
+
+func (x *exchange) contextHeader() http.Header {
 	header := x.header.Clone()
 	for name := range header {
 		if x.reserved(name) {

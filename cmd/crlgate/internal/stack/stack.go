@@ -312,7 +312,7 @@ func (s *Stack) gateway(form gateway.Form, server tls.Certificate) (*gateway.Gat
 	api := s.config.plan().apis[form]
 	return gateway.New(gateway.Config{
 		Form: form, EnableSimpleResponses: api.SimpleResponses, IdentitySources: api.IdentitySources, AuthorizerTTL: api.TTL,
-		DomainName: s.config.Domain, Region: s.S3.Region,
+		DomainName: s.config.Domain, Region: s.S3.Region, RequestParameters: api.RequestParameters,
 		Authorizer: gateway.AuthorizerFunc(func(ctx context.Context, payload []byte) ([]byte, string, error) {
 			r, err := s.Authorizer.Invoke(ctx, payload)
 			return r.Payload, r.FunctionError, err

@@ -57,6 +57,9 @@ type API struct {
 	SimpleResponses bool
 	IdentitySources []string
 	TTL             time.Duration
+	// RequestParameters are the mappings of request parameters that the API's
+	// integrations have, all the same, in the syntax of the API's kind.
+	RequestParameters map[string]string
 }
 
 const (
@@ -254,6 +257,9 @@ func (d *document) apis(g *Gate) error {
 	for _, kind := range []string{"AWS::ApiGateway::Authorizer", "AWS::ApiGatewayV2::Authorizer"} {
 		for _, id := range d.of(kind) {
 			a, err := d.api(id, kind == "AWS::ApiGatewayV2::Authorizer")
+			if err == nil {
+				a.RequestParameters, err = d.requestParameters(id, a.HTTP)
+			}
 			if err != nil {
 				return err
 			}

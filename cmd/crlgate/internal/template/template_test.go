@@ -48,12 +48,56 @@ func TestReadTheExample(t *testing.T) {
 		"timer's event":           {g.TimerInput, `{"crlgate":"reconcile"}`},
 		"domain":                  {g.Domain, "api.example.com"},
 		"mutual TLS":              {g.MutualTLS, true},
-		"APIs":                    {g.APIs, []template.API{{}, {HTTP: true, PayloadFormat: "2.0", SimpleResponses: true}}},
+		"APIs":                    {withoutParameters(g.APIs), []template.API{{}, {HTTP: true, PayloadFormat: "2.0", SimpleResponses: true}}},
+		"REST parameters":         {len(g.APIs[0].RequestParameters), 0},
+		"HTTP parameters":         {g.APIs[1].RequestParameters["overwrite:header.x-client-cert-serial"], "$context.authorizer.serial"},
 		"preprocessor's S3 rooms": {len(g.Preprocessor.Policy.Grants("s3")), 13},
 	} {
 		if !reflect.DeepEqual(pair[0], pair[1]) {
 			t.Errorf("%s: %v, want %v", what, pair[0], pair[1])
 		}
+	}
+}
+
+func withoutParameters(apis []template.API) []template.API {
+	out := slices.Clone(apis)
+	for i := range out {
+		out[i].RequestParameters = nil
+	}
+	return out
+}
+
+func TestReadTheBackend(t *testing.T) {
+	g := read(t, "../../../../infra/testdata/backend.template.json")
+	if len(g.APIs) != 2 || len(g.APIs[0].RequestParameters) != len(g.APIs[1].RequestParameters) ||
+		g.APIs[0].RequestParameters["integration.request.header.x-client-cert-serial"] != "context.authorizer.serial" ||
+		g.APIs[0].RequestParameters["integration.request.path.proxy"] != "" {
+		t.Errorf("%+v", g.APIs)
+	}
+	for old, test := range map[string]struct{ with, says string }{
+		`"HTTP_PROXY",
+     "Uri"`: {`"AWS_PROXY", "Uri"`, "hands the request on as it came"},
+		`"overwrite:header.x-client-cert-ca": "$context.authorizer.ca"`: {`"overwrite:header.x-client-cert-ca": {"Ref": "Absent"}`, "does not have"},
+	} {
+		if err := changed(t, "../../../../infra/testdata/backend.template.json", old, test.with); err == nil || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: %v", test.with, err)
+		}
+	}
+}
+
+// TestIntegrationsThatDiffer: the local stack has one integration for each API.
+func TestIntegrationsThatDiffer(t *testing.T) {
+	b, err := os.ReadFile("../../../../infra/testdata/backend.template.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "t.json")
+	once := strings.Replace(string(b), `"overwrite:header.x-client-cert-ca": "$context`, `"overwrite:header.x-client-cert-ca": "x$context`, 1)
+	if err := os.WriteFile(file, []byte(once), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := template.Read(file); err == nil || !strings.Contains(err.Error(), "one integration for each API") {
+		t.Errorf("%v", err)
 	}
 }
 
