@@ -5,7 +5,7 @@ SHELL       := /bin/bash
 
 GO        ?= go
 BUILD     := build
-FUNCTIONS := preprocessor authorizer
+FUNCTIONS := preprocessor authorizer truststore
 ARCHES    := arm64 amd64
 HOSTARCH   = $(shell $(GO) env GOARCH)
 

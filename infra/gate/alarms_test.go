@@ -217,6 +217,7 @@ func TestEveryMetricIsRecorded(t *testing.T) {
 		recorded["<"+logical+">"] = recordedBy(t, function)
 		maps.Copy(all, recorded["<"+logical+">"])
 	}
+	maps.Copy(all, recordedBy(t, "truststore"))
 	references := dashboardReferences(m)
 	for _, w := range alarms(m) {
 		references = append(references, w.metrics...)

@@ -43,7 +43,7 @@ type Key struct{ Name, Meaning string }
 
 var keys = []Key{
 	{KeyRequestID, "Lambda's id of the invocation"},
-	{KeyFunction, "authorizer or preprocessor"},
+	{KeyFunction, "the function's name"},
 	{KeyVersion, "version of crlgate"},
 	{KeyDecision, "allow or deny"},
 	{KeyReason, "reason code of the decision"},

@@ -31,6 +31,9 @@ const (
 	IssuersChanged
 	SecondsToNotAfter
 	PreprocessLatency
+	TruststoreOutOfStep
+	TruststoreWarnings
+	TruststoreMoved
 
 	numMetrics
 )
@@ -205,6 +208,18 @@ var definitions = [numMetrics]Definition{
 	PreprocessLatency: {
 		"PreprocessLatency", Milliseconds, Distribution, inTotal,
 		"Time that one run of the preprocessor took.",
+	},
+	TruststoreOutOfStep: {
+		"TruststoreOutOfStep", Count, Highest, inTotal,
+		"1 while the domain's truststore holds other CAs than the issuers, or cannot be told; 0 while it is in step. The log names the certificates.",
+	},
+	TruststoreWarnings: {
+		"TruststoreWarnings", Count, Highest, inTotal,
+		"Faults of the domain's truststore that API Gateway warns of: some clients may not be able to connect.",
+	},
+	TruststoreMoved: {
+		"TruststoreMoved", Count, Counter, inTotal,
+		"Times that the domain was moved to a newer truststore.",
 	},
 }
 

@@ -73,7 +73,7 @@ func binaries(dir string) (err error) {
 	s3Command = []string{crlgateBinary, "s3-server"}
 	if functionsDir = os.Getenv("CRLGATE_FUNCTIONS"); functionsDir == "" {
 		functionsDir = filepath.Join(dir, "functions")
-		for _, name := range []string{"preprocessor", "authorizer"} {
+		for _, name := range []string{"preprocessor", "authorizer", "truststore"} {
 			if err := buildFunction(filepath.Join(functionsDir, name, "bootstrap"), "./functions/"+name); err != nil {
 				return err
 			}

@@ -1,0 +1,85 @@
+// Command truststore is the Lambda function that keeps the truststore of API
+// Gateway's custom domain name in step with the issuers, or tells that it is not. It
+// is invoked when the preprocessor publishes a truststore, and by a timer; what the
+// event says makes no difference. Its settings are in config.go.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
+
+	"github.com/crlgate/crlgate/pkg/objectstore"
+	"github.com/crlgate/crlgate/pkg/telemetry"
+	"github.com/crlgate/crlgate/pkg/truststore/keeper"
+)
+
+// maxAttempts is how often a call of API Gateway is tried, which allows few a second.
+const maxAttempts = 5
+
+func main() {
+	if err := run(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "truststore:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	c, err := readConfig(os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	cache, err := objectstore.Open(ctx, c.CacheBucket)
+	if err != nil {
+		return fmt.Errorf("reaching the cache bucket: %w", err)
+	}
+	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRetryMaxAttempts(maxAttempts))
+	if err != nil {
+		return fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	h := &handler{c, apigatewayv2.NewFromConfig(aws), func(name string) keeper.Reads { return cache.Sibling(name) }}
+	lambda.StartWithOptions(h, lambda.WithContext(ctx))
+	return nil
+}
+
+type handler struct {
+	config config
+	api    keeper.API
+	bucket func(string) keeper.Reads
+}
+
+// Invoke has the keeper look once, whatever the event. What another try does not cure
+// is logged and counted, and is no error.
+func (h *handler) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
+	log := telemetry.NewLogger(os.Stdout, h.config.Function, nil)
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		log = log.With(telemetry.KeyRequestID, lc.AwsRequestID)
+	}
+	recorder := telemetry.NewRecorder(os.Stdout, h.config.Function, 0)
+	err := keeper.New(h.api, h.bucket, h.config.Config, log, metrics{recorder}).Run(ctx)
+	if err != nil {
+		log.Error("not done", telemetry.KeyErr, err)
+	}
+	return []byte("null"), errors.Join(err, recorder.Flush(time.Now()))
+}
+
+// metrics records what a run found.
+type metrics struct{ r *telemetry.Recorder }
+
+func (m metrics) Checked(outOfStep bool, warnings int) {
+	value := 0.0
+	if outOfStep {
+		value = 1
+	}
+	m.r.Record(telemetry.TruststoreOutOfStep, value, telemetry.Labels{})
+	m.r.Record(telemetry.TruststoreWarnings, float64(warnings), telemetry.Labels{})
+}
+
+func (m metrics) Moved() { m.r.Count(telemetry.TruststoreMoved, telemetry.Labels{}) }
