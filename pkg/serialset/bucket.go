@@ -58,7 +58,7 @@ func (s *sorter) sortBucket(b bucket, t *scratch) []byte {
 		for ; len(u) > 0; u = u[stride:] {
 			row := u[:stride]
 			p := &starts[sc.of(window(row, skip))]
-			copy(t.rows[int(*p)*stride:], row)
+			moveOctets(t.rows[int(*p)*stride:], row)
 			*p++
 		}
 	}
@@ -102,9 +102,11 @@ func insertion(rows []byte, stride, skip, width int) (twice bool) {
 			j -= stride
 		}
 		if j < i {
-			copy(tmp[:stride], rows[i:])
-			copy(rows[j+stride:i+stride], rows[j:i])
-			copy(rows[j:], tmp[:stride])
+			moveOctets(tmp[:], rows[i:i+stride])
+			for k := i; k > j; k -= stride { // by one row each; mostly it is one
+				moveOctets(rows[k:], rows[k-stride:k])
+			}
+			moveOctets(rows[j:], tmp[:stride])
 		}
 	}
 	return twice

@@ -93,7 +93,7 @@ func fillRows(rows []byte, rowWidth, width int, serials []byte, dates []uint32, 
 		if pad > 0 {
 			extend(row[:rowWidth], serial)
 		} else {
-			copy(row, serial)
+			moveOctets(row, serial)
 		}
 		value := row[len(row)-valueSize:]
 		binary.LittleEndian.PutUint32(value, date)

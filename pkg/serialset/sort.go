@@ -179,7 +179,7 @@ func (s *sorter) deal(u []byte, skip int, sc *scale, buckets []bucket) {
 			b.units = append(b.units, b.last)
 			b.room = full
 		}
-		copy(b.last[full-b.room:], u[:stride])
+		moveOctets(b.last[full-b.room:], u[:stride])
 		b.room -= stride
 	}
 }
