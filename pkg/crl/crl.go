@@ -124,6 +124,11 @@ type Batch struct {
 	Serials []byte   // DER INTEGER contents, sign-extended to Width, one after another
 	Dates   []uint32 // revocation dates, seconds since 1970, clamped to 32 bits
 	Reasons []Reason
+
+	// Claimed is how many entries of this width, without extensions, have room in
+	// the length that the CRL gives its list of entries. It is a hint: those
+	// that come may be fewer or, where they are shorter, more.
+	Claimed int
 }
 
 // Len returns the number of entries.

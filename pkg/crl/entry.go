@@ -2,13 +2,18 @@ package crl
 
 import "math"
 
-const batchEntries = 2048
+const (
+	batchEntries = 2048
+	minEntry     = 4 + 15 // octets that an entry has beside its serial number, at least
+)
 
 // entryReader collects entries into batches.
 type entryReader struct {
 	batch   Batch
 	serials []byte // backing array of batch.Serials
 	issuer  []byte // certificateIssuer in force, DER
+
+	length int64 // octets of all entries, as revokedCertificates claims them
 }
 
 // revokedCertificates reads the entries, if the field is there. An empty
@@ -30,6 +35,7 @@ func (p *parser) revokedCertificates(limit int64) error {
 		return err
 	}
 	e := &p.entries
+	e.length = end - p.s.off
 	e.batch.Dates = make([]uint32, 0, batchEntries)
 	e.batch.Reasons = make([]Reason, 0, batchEntries)
 	for p.s.off < end {
@@ -235,6 +241,7 @@ func (p *parser) flush() error {
 	}
 	e.batch.CertificateIssuer = e.issuer
 	if p.sink != nil {
+		e.batch.Claimed = int(e.length / int64(minEntry+e.batch.Width))
 		if err := p.sink(&e.batch); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math/big"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -242,3 +243,24 @@ func TestSourceWithoutProgressEnds(t *testing.T) {
 type idle struct{}
 
 func (idle) Read([]byte) (int, error) { return 0, nil }
+
+// TestClaimed: the first batch tells how many entries there will be, exactly
+// where all are of one length.
+func TestClaimed(t *testing.T) {
+	const n = 3 * batchEntries
+	entries := make([]pki.Entry, n)
+	for i := range entries {
+		entries[i] = pki.Entry{Serial: new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 120), big.NewInt(int64(i))), Date: testTime}
+	}
+	batches := 0
+	_, err := Read(bytes.NewReader(pkitest.CRL(t, testCA(t), testOptions(entries...))), Options{}, func(b *Batch) error {
+		batches++
+		if b.Claimed != n {
+			t.Errorf("batch %d: %d claimed, want %d", batches, b.Claimed, n)
+		}
+		return nil
+	})
+	if err != nil || batches < 3 {
+		t.Errorf("%d batches: %v", batches, err)
+	}
+}

@@ -44,6 +44,7 @@ func (f *flattener) add(b *crl.Batch) error {
 		f.reasons = append(f.reasons, uint8(reason))
 	}
 	for _, builder := range f.current {
+		builder.Expect(b.Claimed)
 		if err := builder.Append(b.Width, b.Serials, b.Dates, f.reasons); err != nil {
 			return tooMany(err)
 		}

@@ -15,22 +15,23 @@ type Builder struct {
 	n      int
 	sorted bool // every row so far is greater than the one before
 	limit  int  // octets of rows to sort at once; 0: bucketSize
+
+	expected int // entries in all; 0: not known
+	dealer   *dealer
+	asked    bool // whether rows are to be dealt as they come
 }
 
 // run is rows of one width in the order in which they came, in units that are
-// all full but the last.
+// all full but the last. What a dealer had is in any order, and its units need
+// not be full.
 type run struct {
 	width int
 	units [][]byte
 }
 
-// Grow tells that n more entries, of width octets each, are about to come. It
-// never needs to be called, and changes nothing of the set.
-func (b *Builder) Grow(n, width int) {
-	if n > 0 && n <= MaxEntries && len(b.runs) == 0 {
-		b.runs = append(b.runs, run{max(width, MinWidth), make([][]byte, 0, n/unitRows(max(width, MinWidth))+1)})
-	}
-}
+// Expect tells about how many entries there will be in all. It changes nothing
+// of the set, only how quickly it is made.
+func (b *Builder) Expect(n int) { b.expected = min(max(n, 0), MaxEntries) }
 
 // Len returns the number of entries gathered, duplicates counted.
 func (b *Builder) Len() int { return b.n }
@@ -50,6 +51,14 @@ func (b *Builder) Append(width int, serials []byte, dates []uint32, reasons []ui
 	if n == 0 {
 		return nil
 	}
+	if b.dealer != nil {
+		if width <= b.dealer.width {
+			b.dealer.add(width, serials, dates, reasons)
+			b.n += n
+			return nil
+		}
+		b.stopDealing()
+	}
 	r := b.run(max(width, MinWidth))
 	stride := r.width + valueSize
 	full := unitRows(r.width) * stride
@@ -66,6 +75,7 @@ func (b *Builder) Append(width int, serials []byte, dates []uint32, reasons []ui
 		serials, dates, reasons, n = serials[k*width:], dates[k:], reasons[k:], n-k
 		b.n += k
 	}
+	b.startDealing()
 	return nil
 }
 
@@ -73,9 +83,6 @@ func (b *Builder) Append(width int, serials []byte, dates []uint32, reasons []ui
 func (b *Builder) run(width int) *run {
 	last := len(b.runs) - 1
 	if last < 0 || b.runs[last].width < width {
-		if last >= 0 && len(b.runs[last].units) == 0 { // Grow knew another width
-			b.runs = b.runs[:last]
-		}
 		b.runs = append(b.runs, run{width: width})
 		last = len(b.runs) - 1
 	}
@@ -139,12 +146,7 @@ func (b *Builder) before(width int) []byte {
 // revokes most plainly stays: a reason other than removeFromCRL before
 // removeFromCRL, then the earlier date.
 func (b *Builder) Finish() (*Image, error) {
-	width, units := b.join()
-	n, sorted := b.n, b.sorted
-	s := &sorter{pool: &b.pool, width: width, stride: width + valueSize, limit: cmp.Or(b.limit, bucketSize)}
-	if !sorted && n > 1 {
-		units, n = s.sort(units, n)
-	}
+	width, units, n := b.ascending()
 	*b = Builder{}
 	l, err := newLayout(width, uint64(n))
 	if err != nil {
@@ -153,6 +155,30 @@ func (b *Builder) Finish() (*Image, error) {
 	img := &Image{layout: l, head: make([]byte, l.blocksOff()), units: units}
 	img.index()
 	return img, nil
+}
+
+// ascending returns all rows in order, without duplicates, and their number.
+func (b *Builder) ascending() (width int, units [][]byte, n int) {
+	if d := b.dealer; d != nil {
+		for _, r := range b.runs[:len(b.runs)-1] {
+			d.addRun(r)
+		}
+		units, n = d.settleAll(d.end(), b.n)
+		return d.width, units, n
+	}
+	width, units = b.join()
+	if b.sorted || b.n < 2 {
+		return width, units, b.n
+	}
+	s := b.sorter(width)
+	units, n = s.sort(units, b.n)
+	return width, units, n
+}
+
+func (b *Builder) bucketLimit() int { return cmp.Or(b.limit, bucketSize) }
+
+func (b *Builder) sorter(width int) sorter {
+	return sorter{pool: &b.pool, width: width, stride: width + valueSize, limit: b.bucketLimit()}
 }
 
 // join returns all rows in units of one width. Extending serial numbers does

@@ -46,13 +46,19 @@ type piece struct{ at, rows, kept int }
 // sort returns the rows in ascending order without duplicates, and their
 // number. It consumes units.
 func (s *sorter) sort(units [][]byte, n int) ([][]byte, int) {
-	s.n = n
-	s.out = make([][]byte, ceilDiv(n, unitRows(s.width)))
 	buckets := []bucket{{units: units, rows: n}}
 	if n*s.stride > s.limit {
 		skip, lo, hi := s.sample(units)
 		buckets = s.distribute(units, skip, newScale(lo, hi, s.fan(n)), processors())
 	}
+	return s.settleAll(buckets, n)
+}
+
+// settleAll sorts buckets, of n rows in all, which come in ascending order. It
+// consumes them.
+func (s *sorter) settleAll(buckets []bucket, n int) ([][]byte, int) {
+	s.n = n
+	s.out = make([][]byte, ceilDiv(n, unitRows(s.width)))
 	pieces := make([][]piece, len(buckets))
 	at := 0
 	for i, b := range buckets {
@@ -175,13 +181,18 @@ func (s *sorter) deal(u []byte, skip int, sc *scale, buckets []bucket) {
 	for ; len(u) > 0; u = u[stride:] {
 		b := &buckets[sc.of(window(u, skip))]
 		if b.room == 0 {
-			b.last = s.pool.get()[:full]
-			b.units = append(b.units, b.last)
-			b.room = full
+			b.grow(s.pool, full)
 		}
 		moveOctets(b.last[full-b.room:], u[:stride])
 		b.room -= stride
 	}
+}
+
+// grow adds a unit for rows to be dealt to.
+func (b *bucket) grow(p *pool, full int) {
+	b.last = p.get()[:full]
+	b.units = append(b.units, b.last)
+	b.room = full
 }
 
 // close ends the dealing to a bucket.

@@ -40,6 +40,7 @@ func sameBytes(t *testing.T, name string, n, limit int, shape func(*rand.Rand, i
 				})
 			}
 			b := Builder{limit: limit}
+			b.Expect([]int{0, n, 1}[order])
 			for from := 0; from < n; {
 				to := min(n, from+1+r.IntN(n/10))
 				appendAll(t, &b, serials, perm[from:to], order == 2)
