@@ -26,6 +26,7 @@ var exits = []exitCodes{
 	{"flatten", "the CRL is accepted and the set written", "the CRL is refused; nothing is written"},
 	{"inspect", "the object is whole", "it is not: damaged, cut short, or none of crlgate's"},
 	{"invoke", "the answer is allow", "the answer is deny"},
+	{"explain", "the certificate is let in", "it is denied"},
 	{"put", "every upload is accepted", "one is pending or refused"},
 	{"status", "nothing is expired, refused or pending", "something is"},
 }

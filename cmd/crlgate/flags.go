@@ -6,7 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/emergency"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/target"
+	"github.com/crlgate/crlgate/pkg/issuer"
 )
 
 // targetWords say which buckets a command works on.
@@ -100,4 +102,14 @@ func version() string {
 		v += fmt.Sprintf(" (revision %s%s)", at, dirty)
 	}
 	return v + " " + info.GoVersion
+}
+
+// serialFlags are the flags with a serial number.
+type serialFlags struct {
+	hex     string
+	decimal bool
+}
+
+func (s *serialFlags) parse(text string) (issuer.Serial, error) {
+	return emergency.ParseSerial(text, s.decimal)
 }

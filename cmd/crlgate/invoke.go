@@ -53,7 +53,10 @@ to standard error.
 			if len(in.Issuers) > 0 {
 				store, err = invokeFiles(cmd, in, of)
 			} else {
-				store, err = invokeTarget(cmd, in, of, env)
+				var t *target.Target
+				if t, err = invokeTarget(cmd, in, of, env); err == nil {
+					store = t.Cache
+				}
 			}
 			if err != nil {
 				return err
@@ -113,7 +116,7 @@ func invokeFiles(cmd *cobra.Command, in check.Input, of target.Options) (revocat
 }
 
 // invokeTarget finds a cache bucket, and notes the settings that go with it.
-func invokeTarget(cmd *cobra.Command, in check.Input, of target.Options, env map[string]string) (revocation.Store, error) {
+func invokeTarget(cmd *cobra.Command, in check.Input, of target.Options, env map[string]string) (*target.Target, error) {
 	if len(in.CRLs) > 0 || in.AllowSHA1 {
 		return nil, errors.New("--crl and --allow-sha1 need --issuer: name the files with the certificates of the CAs")
 	}
@@ -126,7 +129,7 @@ func invokeTarget(cmd *cobra.Command, in check.Input, of target.Options, env map
 			env[name] = value
 		}
 	}
-	return t.Cache, nil
+	return t, nil
 }
 
 // moment reads --at.

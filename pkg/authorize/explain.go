@@ -52,18 +52,30 @@ func Explain(ctx context.Context, by Explainer, s Settings, pem, domain string, 
 	if err != nil {
 		o.facts.Fault = err
 	}
-	e.Facts = o.facts
+	e.decide(&o.facts, s, now, o.cert)
+	return e
+}
+
+// ExplainAnswer decides on what is known of a certificate that is not at hand.
+func ExplainAnswer(a *revocation.Answer, t *revocation.Trace, s Settings, domain string, now time.Time) *Explanation {
+	e := &Explanation{Trace: t}
+	e.decide(&Facts{Domain: domain, Answer: *a}, s, now, nil)
+	return e
+}
+
+// decide decides, and notes which rows hold.
+func (e *Explanation) decide(f *Facts, s Settings, now time.Time, cert *known) {
+	e.Facts = *f
 	e.Decision = decide(&e.Facts, s, now, &e.Rows)
 	for i := len(e.Rows) + 1; i < len(table); i++ {
 		if table[i].holds(&e.Facts, s) {
 			e.Others = append(e.Others, Held{i, table[i].reason, true})
 		}
 	}
-	e.Context = newContext(e.Decision, &e.Facts, o.cert)
-	if o.cert != nil {
-		e.Certificate = o.cert.cert
+	e.Context = newContext(e.Decision, &e.Facts, cert)
+	if cert != nil {
+		e.Certificate = cert.cert
 	}
-	return e
 }
 
 // tracing is an Asker that keeps the trace.

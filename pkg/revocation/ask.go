@@ -30,12 +30,19 @@ func (c *Cache) ask(ctx context.Context, cert *clientcert.Certificate, now time.
 	t.catalog(s, a.Age, c.config.MaxUnvalidated)
 
 	origin, err := c.originOf(ctx, s.snapshot, cert, now, t)
-	ca := origin.ca
 	t.origin(origin)
-	if ca == nil {
+	if origin.ca == nil {
 		a.Detail = origin.why
 		return a
 	}
+	c.answer(ctx, s.snapshot, origin, cert, err, now, &a, t)
+	return a
+}
+
+// answer says what is known of a certificate whose origin is. missing is what of
+// the catalog could not be had.
+func (c *Cache) answer(ctx context.Context, s *snapshot, origin *origin, cert *clientcert.Certificate, missing error, now time.Time, a *Answer, t *Trace) {
+	ca := origin.ca
 	a.CA, a.Settings = ca.name, ca.settings
 	if ca.settings.Denies(cert.Serial) {
 		a.Status, a.Hit = Revoked, &Hit{DenyList: true}
@@ -43,20 +50,19 @@ func (c *Cache) ask(ctx context.Context, cert *clientcert.Certificate, now time.
 		if t != nil {
 			t.DenyListed = true
 		}
-		return a
+		return
 	}
-	if err != nil {
+	if missing != nil {
 		// What is here may revoke all the same.
-		a.Unavailable, a.Detail = err, err.Error()
+		a.Unavailable, a.Detail = missing, missing.Error()
 	}
 	if t != nil {
 		a.trace = t.Considered
 	}
-	c.askLists(ctx, s.snapshot, ca, cert, origin.lists, now, nil, &a)
+	c.askLists(ctx, s, ca, cert, origin.lists, now, nil, a)
 	if a.Status != Revoked {
-		c.askChain(ctx, s.snapshot, ca, origin.keys, now, &a, t)
+		c.askChain(ctx, s, ca, origin.keys, now, a, t)
 	}
-	return a
 }
 
 // find returns the certificate's CA and the digests of the keys that may have

@@ -18,16 +18,16 @@ func (r *Report) Print(w io.Writer, source string, colour bool) error {
 	fmt.Fprintln(&b, terminal.Paint(colour, terminal.Faint, head))
 	last := len(r.Steps) - 1
 	b.WriteString("\n")
-	print1(&b, &r.Steps[last], colour)
+	printStep(&b, &r.Steps[last], colour)
 	for i := range r.Steps[:last] {
 		fmt.Fprintf(&b, "\n%s\n", terminal.Paint(colour, terminal.Strong, fmt.Sprintf("%d. %s", i+1, r.Steps[i].Title)))
-		print1(&b, &r.Steps[i], colour)
+		printStep(&b, &r.Steps[i], colour)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func print1(b *strings.Builder, s *Step, colour bool) {
+func printStep(b *strings.Builder, s *Step, colour bool) {
 	for _, l := range s.Lines {
 		fmt.Fprintf(b, "%s%s\n", strings.Repeat("   ", l.Depth+1), terminal.Paint(colour, colours[l.State], l.Text))
 	}

@@ -48,6 +48,9 @@ type Verdict struct {
 	// Words say what holds, of this certificate; Remedy, what can be done.
 	Words  string   `json:"words"`
 	Remedy []string `json:"remedy"`
+	// Undetermined says why the answer depends on what only a certificate says,
+	// where none was given; the rest then holds for one without distribution points.
+	Undetermined string `json:"undetermined,omitempty"`
 }
 
 // Allow reports whether the certificate is let in.

@@ -197,7 +197,10 @@ func (c *CRL) listing() string {
 
 // words say what told the CA.
 func (o *Origin) words() string {
-	if o.By == "signature" {
+	switch o.By {
+	case "":
+		return "its name, as was asked"
+	case "signature":
 		return "its issuer's name and its signature"
 	}
 	return "its issuer's name and key identifier"

@@ -23,6 +23,10 @@ type Input struct {
 	// Certificate is the client certificate, PEM or DER. Text around the PEM is
 	// passed over.
 	Certificate []byte
+	// CA and Serial, DER INTEGER contents, are asked about where there is no
+	// certificate.
+	CA     string
+	Serial []byte
 	// Domain is the domain name that the request comes to; "": one that the CA is
 	// associated with.
 	Domain   string
@@ -39,28 +43,35 @@ var ErrEmpty = errors.New("the certificate is empty: give one in PEM or DER")
 // The catalog and the sets are read anew. The error says that no certificate was
 // given, or that the catalog could not be read; that there is none is a decision.
 func Run(ctx context.Context, store revocation.Store, in Input) (*Report, error) {
-	if len(bytes.TrimSpace(in.Certificate)) == 0 {
-		return nil, ErrEmpty
-	}
 	if in.MaxUnvalidated <= 0 {
 		in.MaxUnvalidated = revocation.DefaultMaxUnvalidated
 	}
 	in.At = in.At.Round(0)
+	if in.CA != "" {
+		return runSerial(ctx, store, &in)
+	}
+	if len(bytes.TrimSpace(in.Certificate)) == 0 {
+		return nil, ErrEmpty
+	}
 	text := PEM(in.Certificate)
 	noted := &noting{Store: store}
 	store = noted
 	e := in.explain(ctx, store, text, in.Domain)
 	var assumed []string
 	if domain := served(&e.Facts.Answer.Settings); in.Domain == "" && domain != "" {
-		// The authorizer always has a domain name. Without one there is no answer
-		// to row 5, so it is taken to hold no longer.
+		// The authorizer always has a domain name, and row 5 cannot be judged
+		// without one.
 		e = in.explain(ctx, store, text, domain)
-		assumed = append(assumed, "the request comes to "+domain+", a domain name that the CA is associated with; --domain names another")
+		assumed = append(assumed, assumedDomain(domain))
 	}
 	if err := noted.failed(); err != nil && errors.Is(e.Facts.Answer.Unavailable, revocation.ErrNoCatalog) {
 		return nil, fmt.Errorf("reading the catalog: %w", err)
 	}
 	return newReport(e, &in, assumed), nil
+}
+
+func assumedDomain(domain string) string {
+	return "the request comes to " + domain + ", a domain name that the CA is associated with; --domain names another"
 }
 
 // noting is a store that keeps the error with which the catalog could not be read.
@@ -93,10 +104,13 @@ func (n *noting) failed() error {
 
 // explain decides over a cold cache, which waits for what it needs.
 func (in *Input) explain(ctx context.Context, store revocation.Store, text, domain string) *authorize.Explanation {
-	cache := revocation.New(store, revocation.Config{
+	return authorize.Explain(ctx, in.cache(store), in.Settings, text, domain, in.At)
+}
+
+func (in *Input) cache(store revocation.Store) *revocation.Cache {
+	return revocation.New(store, revocation.Config{
 		RevalidateAfter: in.MaxUnvalidated, MaxUnvalidated: in.MaxUnvalidated, MemoryBudget: 1 << 30, WarmWait: patience, ColdWait: patience,
 	}, func() time.Time { return in.At }, slog.New(slog.DiscardHandler), nil)
-	return authorize.Explain(ctx, cache, in.Settings, text, domain, in.At)
 }
 
 // patience is how long one object of the bucket is waited for.

@@ -15,10 +15,10 @@ const maxOthers = 12
 
 // steps puts a report into words, in the order in which things happened.
 func steps(r *Report, e *authorize.Explanation, in *Input) []Step {
-	out := []Step{r.certificate(e)}
+	out := []Step{r.certificate(e, in)}
 	if e.Trace != nil {
 		out = append(out, r.catalog(in))
-		if r.Catalog != nil {
+		if r.Catalog != nil && in.CA == "" {
 			out = append(out, r.origin())
 		}
 		if r.Origin.CA != "" {
@@ -35,9 +35,13 @@ func (s *Step) add(state State, depth int, format string, args ...any) {
 	s.Lines = append(s.Lines, Line{state, fmt.Sprintf(format, args...), depth})
 }
 
-func (r *Report) certificate(e *authorize.Explanation) Step {
+func (r *Report) certificate(e *authorize.Explanation, in *Input) Step {
 	s := Step{Title: "The certificate"}
 	c := r.Certificate
+	if in.CA != "" {
+		s.add("", 0, "None is at hand: this is about serial number %s of CA %s", serial(in.Serial), in.CA)
+		return s
+	}
 	if c == nil {
 		why := "there is none"
 		if e.Facts.Malformed != nil {
@@ -125,7 +129,7 @@ func (r *Report) denyList(e *authorize.Explanation) Step {
 func (r *Report) crls() Step {
 	s := Step{Title: "The CRLs"}
 	if r.Coverage == nil || len(r.CRLs) == 0 {
-		s.add(Note, 0, "None was asked: %s", pick(r.Rows[authorizeRow(authorize.Revoked)].Holds, "the deny list has answered", "none of the CA's is here that could speak of it"))
+		s.add(Note, 0, "None was asked: %s", pick(r.Rows[indexOf(authorize.Revoked)].Holds, "the deny list has answered", "none of the CA's is here that could speak of it"))
 		return s
 	}
 	s.Lines = append(s.Lines, crlLines(r.CRLs, 0)...)
@@ -136,12 +140,12 @@ func (r *Report) crls() Step {
 		s.add("", 0, "The key that issued the certificate publishes CRLs of its own, so only those count")
 	}
 	if r.Verdict.Status != "revoked" {
-		s.add(pick2(r.Coverage.Current == "all", Good, Bad), 0, "Reasons covered: %s; by current CRLs: %s", r.Coverage.Covered, r.Coverage.Current)
+		s.add(stateOf(r.Coverage.Current == "all", Good, Bad), 0, "Reasons covered: %s; by current CRLs: %s", r.Coverage.Covered, r.Coverage.Current)
 	}
 	return s
 }
 
-func authorizeRow(reason authorize.Reason) int {
+func indexOf(reason authorize.Reason) int {
 	for n, row := range table {
 		if row.reason == reason {
 			return n - 1
@@ -150,7 +154,7 @@ func authorizeRow(reason authorize.Reason) int {
 	return 0
 }
 
-func pick2(first bool, a, b State) State {
+func stateOf(first bool, a, b State) State {
 	if first {
 		return a
 	}
@@ -170,6 +174,9 @@ func crlLines(crls []CRL, depth int) []Line {
 		if c := &crls[i]; !c.InScope {
 			if others++; others <= maxOthers {
 				s.add("", depth, "CRL %s, number %s: out of scope: %s%s", c.Key, c.Number, c.Why, points(c))
+				if c.Asked {
+					s.found(c, depth)
+				}
 			}
 		}
 	}
@@ -207,6 +214,11 @@ func (s *Step) crl(c *CRL, depth int) {
 	if c.AnsweredBy != "" {
 		s.add(Note, depth+1, "its set is still being fetched, and number %s answered in its place", c.AnsweredBy)
 	}
+	s.found(c, depth)
+}
+
+// found says what was found in a CRL, and whether that is current.
+func (s *Step) found(c *CRL, depth int) {
 	switch {
 	case c.Unavailable != "":
 		s.add(Bad, depth+1, "it could not be asked: %s", printable(c.Unavailable))
@@ -262,7 +274,7 @@ func (r *Report) settings() Step {
 		if set.Of != of {
 			of = "CA " + set.Of
 		}
-		s.add(pick2(set.Decided, Note, ""), 0, "%s (%s) is %s: %s%s", set.Name, of, set.Value, set.Words, pick(set.Decided, "; it decided", ""))
+		s.add(stateOf(set.Decided, Note, ""), 0, "%s (%s) is %s: %s%s", set.Name, of, set.Value, set.Words, pick(set.Decided, "; it decided", ""))
 	}
 	for _, a := range r.Assumed {
 		s.add(Note, 0, "assumed: %s", a)
@@ -278,7 +290,7 @@ func (r *Report) table() Step {
 		case row.Decided && row.Row == LastRow:
 			mark = "yes"
 		case row.Decided:
-			state, mark = pick2(r.Verdict.Allow(), Note, Bad), "YES"
+			state, mark = stateOf(r.Verdict.Allow(), Note, Bad), "YES"
 		case !row.Reached && row.Holds:
 			state, mark = Note, "too"
 		case !row.Reached:
@@ -293,7 +305,12 @@ func (r *Report) verdict() Step {
 	v := &r.Verdict
 	s := Step{Title: "The answer"}
 	head := fmt.Sprintf("%s %s, by row %d: %s", v.Decision, v.Reason, v.Row, v.Words)
-	s.add(pick2(v.Allow(), pick2(v.WouldDeny, Note, Good), Bad), 0, "%s", head)
+	if v.Undetermined != "" {
+		s.add(Note, 0, "cannot be told from the serial number: %s", v.Undetermined)
+		s.add("", 0, "of a certificate without distribution points it would be: %s", head)
+		return s
+	}
+	s.add(stateOf(v.Allow(), stateOf(v.WouldDeny, Note, Good), Bad), 0, "%s", head)
 	for _, m := range v.Remedy {
 		s.add("", 1, "%s", m)
 	}
