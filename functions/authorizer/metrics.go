@@ -18,6 +18,8 @@ type decisionMetrics struct {
 }
 
 func (m decisionMetrics) Decided(d authorize.Decision, ca string, took time.Duration, a *revocation.Answer) {
+	now := time.Now().Round(0)
+	_ = m.r.FlushOld(now)
 	if ca == "" {
 		ca = telemetry.None
 	}
@@ -36,7 +38,6 @@ func (m decisionMetrics) Decided(d authorize.Decision, ca string, took time.Dura
 			m.r.Count(telemetry.StaleServed, labels)
 		}
 	}
-	now := time.Now().Round(0)
 	m.modes.record(now)
 	_ = m.r.FlushIfDue(now)
 }
@@ -54,6 +55,7 @@ func (m cacheMetrics) SetLoaded(bytes int64) {
 }
 
 func (m cacheMetrics) RangeRead(bytes int64) {
+	m.r.Count(telemetry.RangeReads, telemetry.Labels{})
 	m.r.Record(telemetry.CacheBytesFetched, float64(bytes), telemetry.Labels{})
 }
 

@@ -194,12 +194,15 @@ func (h *Handler) log(ctx context.Context, _ []byte, o *outcome) {
 	}
 	a, c := &o.facts.Answer, &o.context
 	attrs := []slog.Attr{
-		slog.String("request_id", h.c.RequestID(ctx)), slog.String("decision", c.Decision), slog.String("reason", c.Reason),
+		slog.String("request_id", h.c.RequestID(ctx)), slog.String("api_request_id", printable(o.request.RequestID)), slog.String("decision", c.Decision), slog.String("reason", c.Reason),
 		slog.String("ca", c.CA), slog.String("serial", c.Serial), slog.String("subject", c.Subject), slog.String("fingerprint", c.Fingerprint),
 		slog.String("crl_number", c.CRLNumber), slog.String("domain_name", printable(o.request.Domain)),
 	}
 	if o.decision.WouldDeny {
 		attrs = append(attrs, slog.Bool("would_deny", true), slog.String("mode", o.decision.Relaxed))
+	}
+	if a.CRL != nil {
+		attrs = append(attrs, slog.String("crl", printable(a.CRL.Name)))
 	}
 	if c.RevocationDate != "" {
 		attrs = append(attrs, slog.String("revocation_date", c.RevocationDate))

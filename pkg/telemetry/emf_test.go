@@ -9,8 +9,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // The rules of the Amazon CloudWatch User Guide, "Specification: Embedded metric
@@ -78,7 +81,28 @@ func parseEMF(batch []byte) (map[string]point, error) {
 	return points, nil
 }
 
+// emfSchema is the format's published schema.
+var emfSchema = sync.OnceValues(func() (*jsonschema.Schema, error) {
+	return jsonschema.NewCompiler().Compile("testdata/emf.schema.json")
+})
+
+// validate holds a line against the schema.
+func validate(line []byte) error {
+	schema, err := emfSchema()
+	if err != nil {
+		return err
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(line))
+	if err != nil {
+		return err
+	}
+	return schema.Validate(document)
+}
+
 func parseLine(line []byte, points map[string]point) error {
+	if err := validate(line); err != nil {
+		return err
+	}
 	var doc document
 	root := map[string]json.RawMessage{}
 	if err := errors.Join(json.Unmarshal(line, &root), json.Unmarshal(line, &doc)); err != nil {

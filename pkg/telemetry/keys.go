@@ -3,11 +3,12 @@ package telemetry
 import "slices"
 
 // Log keys. Whatever is logged is logged under one of these, so that a query
-// finds it in every function.
+// finds it in every function. Beside them each line has slog's own: time, level
+// and msg.
 const (
 	KeyRequestID      = "request_id"
+	KeyAPIRequestID   = "api_request_id"
 	KeyFunction       = "function"
-	KeyVersion        = "version"
 	KeyDecision       = "decision"
 	KeyReason         = "reason"
 	KeyWouldDeny      = "would_deny"
@@ -19,60 +20,76 @@ const (
 	KeyDomainName     = "domain_name"
 	KeyCRL            = "crl"
 	KeyCRLNumber      = "crl_number"
-	KeyThisUpdate     = "this_update"
-	KeyNextUpdate     = "next_update"
 	KeyRevocationDate = "revocation_date"
 	KeyEntries        = "entries"
+	KeyAdded          = "added"
+	KeyVanished       = "vanished"
+	KeyOutcome        = "outcome"
 	KeyCode           = "code"
 	KeyDetail         = "detail"
+	KeyChanged        = "changed"
 	KeyObject         = "object"
 	KeyETag           = "etag"
 	KeyVersionID      = "version_id"
 	KeyGeneration     = "generation"
-	KeyEvent          = "event"
-	KeyRecords        = "records"
 	KeyBytes          = "bytes"
 	KeyDurationMS     = "duration_ms"
-	KeyAddress        = "address"
-	KeySettings       = "settings"
 	KeyErr            = "err"
 )
 
-// Key is a log key and what stands under it.
-type Key struct{ Name, Meaning string }
+// Key is a log key: the JSON type of what stands under it, which functions log
+// it, and what it is.
+type Key struct {
+	Name, Type string
+	By         []string
+	Meaning    string
+}
+
+// The functions, as the tables name them.
+const (
+	authorizer   = "authorizer"
+	preprocessor = "preprocessor"
+	truststore   = "truststore"
+)
+
+var (
+	both = []string{authorizer, preprocessor}
+	auth = []string{authorizer}
+	prep = []string{preprocessor}
+	trus = []string{truststore}
+	all  = []string{authorizer, preprocessor, truststore}
+)
 
 var keys = []Key{
-	{KeyRequestID, "Lambda's id of the invocation"},
-	{KeyFunction, "the function's name"},
-	{KeyVersion, "version of crlgate"},
-	{KeyDecision, "allow or deny"},
-	{KeyReason, "reason code of the decision"},
-	{KeyWouldDeny, "reason code for which observe mode did not deny"},
-	{KeyMode, "enforce or observe"},
-	{KeyCA, "the CA's name: its issuers file"},
-	{KeySerial, "the certificate's serial number, lower-case hexadecimal"},
-	{KeySubject, "the certificate's subject, as text"},
-	{KeyFingerprint, "SHA-256 of the certificate, hexadecimal"},
-	{KeyDomainName, "domain name that the client asked for"},
-	{KeyCRL, "the CRL's name: its upload key, escaped"},
-	{KeyCRLNumber, "the CRL number, decimal"},
-	{KeyThisUpdate, "the CRL's thisUpdate, RFC 3339"},
-	{KeyNextUpdate, "the CRL's nextUpdate, RFC 3339"},
-	{KeyRevocationDate, "the entry's revocation date, RFC 3339"},
-	{KeyEntries, "number of CRL entries"},
-	{KeyCode, "code of a report"},
-	{KeyDetail, "words of a report"},
-	{KeyObject, "an S3 object, s3://bucket/key"},
-	{KeyETag, "an object's ETag"},
-	{KeyVersionID, "an object's version id"},
-	{KeyGeneration, "the catalog's generation"},
-	{KeyEvent, "kind of event: s3, timer, request"},
-	{KeyRecords, "number of records in an S3 event"},
-	{KeyBytes, "a size in bytes"},
-	{KeyDurationMS, "a duration in milliseconds"},
-	{KeyAddress, "a network address"},
-	{KeySettings, "the settings in force"},
-	{KeyErr, "an error's text"},
+	{KeyRequestID, "string", all, "Lambda's id of the invocation"},
+	{KeyAPIRequestID, "string", auth, "API Gateway's id of the request, `$context.requestId` in its access log"},
+	{KeyFunction, "string", all, "the function's name in Lambda"},
+	{KeyDecision, "string", auth, "allow or deny"},
+	{KeyReason, "string", auth, "reason code of the decision"},
+	{KeyWouldDeny, "bool", auth, "true where what would be denied was let in"},
+	{KeyMode, "string", auth, "what let it in: observe, allow_until or crl: optional"},
+	{KeyCA, "string", both, "the CA's name: that of its issuers file"},
+	{KeySerial, "string", auth, "the certificate's serial number, lower-case hexadecimal"},
+	{KeySubject, "string", auth, "the certificate's subject, as text"},
+	{KeyFingerprint, "string", auth, "SHA-256 of the certificate, hexadecimal"},
+	{KeyDomainName, "string", auth, "domain name that the client asked for"},
+	{KeyCRL, "string", both, "the CRL: its upload key; in the authorizer's lines its name, which is that key escaped"},
+	{KeyCRLNumber, "string", both, "the CRL number, decimal"},
+	{KeyRevocationDate, "string", auth, "the entry's revocation date, RFC 3339"},
+	{KeyEntries, "number", both, "number of CRL entries"},
+	{KeyAdded, "number", prep, "serials that the CRL before does not have"},
+	{KeyVanished, "number", prep, "serials of the CRL before that this one does not have"},
+	{KeyOutcome, "string", prep, "what became of an upload: accepted, pending, refused or deleted"},
+	{KeyCode, "string", prep, "code of a report"},
+	{KeyDetail, "string", all, "words of a report, or what stood in the way of a good status"},
+	{KeyChanged, "bool", prep, "whether the CA's certificates in the catalog changed"},
+	{KeyObject, "string", all, "an object: its key in its bucket, or s3://bucket/key"},
+	{KeyETag, "string", both, "an object's ETag"},
+	{KeyVersionID, "string", trus, "an object's version id"},
+	{KeyGeneration, "number", both, "the catalog's generation"},
+	{KeyBytes, "number", both, "a size in bytes"},
+	{KeyDurationMS, "number", prep, "a duration in milliseconds"},
+	{KeyErr, "string", all, "an error's text"},
 }
 
 // Keys lists every log key.

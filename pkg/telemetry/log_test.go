@@ -15,7 +15,7 @@ import (
 func logged(t *testing.T, log func(*slog.Logger)) map[string]any {
 	t.Helper()
 	var out bytes.Buffer
-	log(NewLogger(&out, "authorizer", slog.LevelInfo, slog.String(KeyVersion, "v1")))
+	log(NewLogger(&out, "authorizer", slog.LevelInfo, slog.String(KeyMode, "v1")))
 	line, end := strings.CutSuffix(out.String(), "\n")
 	if !end || strings.ContainsAny(line, "\n\r\x00\x1b\u2028") {
 		t.Fatalf("not one line: %q", out.String())
@@ -30,11 +30,11 @@ func logged(t *testing.T, log func(*slog.Logger)) map[string]any {
 func TestLogger(t *testing.T) {
 	before := time.Now()
 	f := logged(t, func(l *slog.Logger) {
-		l.With(KeyRequestID, "r-1").Info("decided", KeyDecision, "deny", KeyEntries, 3, KeyErr, errors.New("no"), KeyAddress, netip.MustParseAddr("192.0.2.1"))
+		l.With(KeyRequestID, "r-1").Info("decided", KeyDecision, "deny", KeyEntries, 3, KeyErr, errors.New("no"), KeyDomainName, netip.MustParseAddr("192.0.2.1"))
 	})
 	for key, value := range map[string]any{
-		"msg": "decided", "level": "INFO", KeyFunction: "authorizer", KeyVersion: "v1", KeyRequestID: "r-1",
-		KeyDecision: "deny", KeyEntries: 3.0, KeyErr: "no", KeyAddress: "192.0.2.1",
+		"msg": "decided", "level": "INFO", KeyFunction: "authorizer", KeyMode: "v1", KeyRequestID: "r-1",
+		KeyDecision: "deny", KeyEntries: 3.0, KeyErr: "no", KeyDomainName: "192.0.2.1",
 	} {
 		if f[key] != value {
 			t.Errorf("%s: %v, want %v", key, f[key], value)

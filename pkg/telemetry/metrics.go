@@ -14,6 +14,7 @@ const (
 	RefreshLatency
 	CatalogAge
 	CacheBytesFetched
+	RangeReads
 	SetLoads
 	HashFailures
 	StaleServed
@@ -135,6 +136,10 @@ var definitions = [numMetrics]Definition{
 	CacheBytesFetched: {
 		"CacheBytesFetched", Bytes, Counter, inTotal,
 		"Bytes of bodies read from the cache bucket.",
+	},
+	RangeReads: {
+		"RangeReads", Count, Counter, inTotal,
+		"Ranged reads of sets that are searched where they lie: heads, pages of the index and blocks.",
 	},
 	SetLoads: {
 		"SetLoads", Count, Counter, inTotalAndCA,

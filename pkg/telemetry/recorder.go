@@ -71,6 +71,7 @@ type Recorder struct {
 
 	mu     sync.Mutex // guards what follows; never held while writing
 	last   time.Time  // of the last flush that wrote, without its monotonic part
+	left   time.Time  // when FlushIfDue last left something unwritten; zero: nothing is
 	fresh  bool       // something was recorded since
 	known  [numDimensions]map[string]string
 	series map[seriesKey]*series
@@ -196,23 +197,38 @@ func (s *series) reset() {
 // was last written; the first time at once, so that what an idle function recorded
 // does not wait. Call it at the end of each invocation. Time is the wall clock's: after a
 // freeze, or when the clock was set back, it is due.
-func (r *Recorder) FlushIfDue(now time.Time) error { return r.flush(now, false) }
+func (r *Recorder) FlushIfDue(now time.Time) error { return r.flush(now, ifDue) }
+
+// FlushOld writes what FlushIfDue left unwritten longer than the interval ago, with
+// the time at which it did. Call it at the beginning of each invocation: an
+// environment may have been frozen since, for hours, and what was recorded before
+// belongs to that time and not to now.
+func (r *Recorder) FlushOld(now time.Time) error { return r.flush(now, ifOld) }
 
 // Flush writes what was recorded since the last flush: at the end of a run, and on
 // SIGTERM. A batch whose writing fails is lost.
-func (r *Recorder) Flush(now time.Time) error { return r.flush(now, true) }
+func (r *Recorder) Flush(now time.Time) error { return r.flush(now, always) }
 
-func (r *Recorder) flush(now time.Time, force bool) error {
+// when says on what condition a flush writes.
+type when uint8
+
+const (
+	always when = iota
+	ifDue
+	ifOld
+)
+
+func (r *Recorder) flush(now time.Time, when when) error {
 	if r == nil {
 		return nil
 	}
 	now = now.Round(0)
-	if !r.due(now, force) { // the cheap answer, on nearly every request
+	if !r.due(now, when) { // the cheap answer, on nearly every request
 		return nil
 	}
 	r.writing.Lock()
 	defer r.writing.Unlock()
-	batch := r.take(now, force)
+	batch := r.take(now, when)
 	if len(batch) == 0 {
 		return nil
 	}
@@ -220,26 +236,44 @@ func (r *Recorder) flush(now time.Time, force bool) error {
 	return err
 }
 
-func (r *Recorder) due(now time.Time, force bool) bool {
+func (r *Recorder) due(now time.Time, when when) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.dueLocked(now, force)
+	return r.dueLocked(now, when)
 }
 
-func (r *Recorder) dueLocked(now time.Time, force bool) bool {
-	since := now.Sub(r.last)
-	return r.fresh && (force || r.last.IsZero() || since >= r.interval || since < 0)
+func (r *Recorder) dueLocked(now time.Time, when when) bool {
+	switch when {
+	case ifDue:
+		since := now.Sub(r.last)
+		due := r.fresh && (r.last.IsZero() || since >= r.interval || since < 0)
+		if r.fresh && !due {
+			r.left = now
+		}
+		return due
+	case ifOld:
+		return r.old(now)
+	}
+	return r.fresh
+}
+
+// old reports whether all that is unwritten was recorded a while ago.
+func (r *Recorder) old(now time.Time) bool {
+	return r.fresh && !r.left.IsZero() && now.Sub(r.left) >= r.interval
 }
 
 // take encodes what was recorded and starts anew. What it returns is good until
 // the next take; r.writing is held.
-func (r *Recorder) take(now time.Time, force bool) []byte {
+func (r *Recorder) take(now time.Time, when when) []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.dueLocked(now, force) { // another goroutine was first
+	if !r.dueLocked(now, when) { // another goroutine was first
 		return nil
 	}
-	r.last, r.fresh = now, false
+	if when != ifDue && r.old(now) {
+		now = r.left
+	}
+	r.last, r.left, r.fresh = now, time.Time{}, false
 	r.buf = r.encode(r.buf[:0], now)
 	for _, s := range r.order {
 		s.reset()

@@ -70,7 +70,7 @@ func constants(t *testing.T, file, prefix string) map[string]string {
 func TestTheTableOfKeysIsComplete(t *testing.T) {
 	listed := map[string]bool{}
 	for _, k := range Keys() {
-		if !regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`).MatchString(k.Name) || k.Meaning == "" || listed[k.Name] {
+		if !regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`).MatchString(k.Name) || k.Meaning == "" || len(k.By) == 0 || !slices.Contains([]string{"string", "number", "bool"}, k.Type) || listed[k.Name] {
 			t.Errorf("%+v", k)
 		}
 		if slices.Contains([]string{"time", "level", "msg"}, k.Name) {
