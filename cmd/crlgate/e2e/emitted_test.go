@@ -293,7 +293,10 @@ func ref(f s3proc.Fault) *s3proc.Fault { return &f }
 // faultsOfThePreprocessor fails its comparison, its writing and its run.
 func (s *scenario) faultsOfThePreprocessor() {
 	s.t.Helper()
-	remove := s.PreprocessorProxy.Inject(s3proc.Prefix(http.MethodGet, stack.CacheBucket, "sets/"), s3proc.Answer(http.StatusForbidden))
+	sets := func(r s3proc.Request) bool {
+		return s3proc.Prefix(http.MethodGet, stack.CacheBucket, "sets/")(r) && strings.HasSuffix(r.Key, ".cache") // and no JSON
+	}
+	remove := s.PreprocessorProxy.Inject(sets, s3proc.Answer(http.StatusForbidden))
 	s.upload("crls/alpha.crl", s.large(), preprocess.OutcomeAccepted)
 	s.awaitLog("not compared with the CRL before")
 	remove()
