@@ -72,7 +72,7 @@ var keys = []Key{
 	{KeySerial, "string", auth, "the certificate's serial number, lower-case hexadecimal"},
 	{KeySubject, "string", auth, "the certificate's subject, as text"},
 	{KeyFingerprint, "string", auth, "SHA-256 of the certificate, hexadecimal"},
-	{KeyDomainName, "string", auth, "domain name that the client asked for"},
+	{KeyDomainName, "string", []string{authorizer, truststore}, "domain name that the client asked for, or whose truststore is kept"},
 	{KeyCRL, "string", both, "the CRL: its upload key; in the authorizer's lines its name, which is that key escaped"},
 	{KeyCRLNumber, "string", both, "the CRL number, decimal"},
 	{KeyRevocationDate, "string", auth, "the entry's revocation date, RFC 3339"},

@@ -15,8 +15,10 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/gateway"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/stack"
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/template"
 	"github.com/crlgate/crlgate/internal/pki"
 	"github.com/crlgate/crlgate/pkg/catalog"
 	"github.com/crlgate/crlgate/pkg/objectstore"
@@ -133,16 +135,22 @@ func TestEverythingIsEmitted(t *testing.T) {
 	}
 	ca := newCA(t, "alpha")
 	pin := sha256.Sum256(ca.Certificate.Raw)
+	gate, err := template.Read("../../../infra/testdata/gate.template.json") // its cache bucket has versions
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := start(t, stack.Config{
-		ProxyCache: true, ProxyPreprocessor: true, Authorizer: map[string]string{"LOG_ALLOWED": "1"},
+		Template: gate, Forms: []gateway.Form{gateway.REST}, ProxyCache: true, ProxyPreprocessor: true,
+		Authorizer:   map[string]string{"LOG_ALLOWED": "1", "REVALIDATE_AFTER": "0"},
 		Preprocessor: map[string]string{"CACHE_JSON": "true", "PUBLISH_TRUSTSTORE": "true", "PINNED_ISSUERS": hex.EncodeToString(pin[:])},
 	})
-	s := &scenario{w, ca, ca.issue("good"), ca.issue("revoked")}
+	s := &scenario{w, ca, ca.issue("good"), ca.issue("revoked"), gate.Uploads.Name, gate.Cache.Name}
 	s.uploads()
 	s.requests()
 	s.faultsOfTheAuthorizer()
 	s.faultsOfThePreprocessor()
 	s.partitions()
+	s.truststore(pin)
 	s.modes()
 	s.ending()
 
@@ -190,6 +198,8 @@ type scenario struct {
 	*world
 	ca            *authority
 	good, revoked *pki.Leaf
+
+	uploadBucket, cacheBucket string
 }
 
 func (s *scenario) remove(key string) {
@@ -212,7 +222,7 @@ func (s *scenario) uploads() {
 	s.invoke(`{"requestContext":{}}`) // before there is a catalog
 	s.invoke(`{"requestContext":{"identity":{"clientCert":{"clientCertPem":"-----BEGIN CERTIFICATE-----"}}}}`)
 	s.invoke(`{"version":"3.0","requestContext":{}}`)
-	s.Deliver([]byte(`{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-11-21T12:00:00.000Z","Bucket":"` + stack.UploadBucket + `","RequestId":"1","HostId":"1"}`))
+	s.Deliver([]byte(`{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-11-21T12:00:00.000Z","Bucket":"` + s.uploadBucket + `","RequestId":"1","HostId":"1"}`))
 	s.ca.revoke(s.revoked)
 	s.upload("crls/alpha.crl", s.large(), preprocess.OutcomePending)
 	s.upload("issuers/alpha.pem", s.ca.PEM(), preprocess.OutcomeAccepted)
@@ -261,7 +271,7 @@ func (s *scenario) requests() {
 func (s *scenario) faultsOfTheAuthorizer() {
 	s.t.Helper()
 	for fault, message := range map[*s3proc.Fault]string{ref(s3proc.Answer(http.StatusForbidden)): "set not loaded", ref(s3proc.Corrupt(0)): "set fails its hash"} {
-		remove := s.Proxy.Inject(s3proc.Prefix(http.MethodGet, stack.CacheBucket, "sets/"), *fault)
+		remove := s.Proxy.Inject(s3proc.Prefix(http.MethodGet, s.cacheBucket, "sets/"), *fault)
 		s.upload("crls/alpha.crl", s.large(), preprocess.OutcomeAccepted)
 		eventually(s.t, message, func() bool {
 			s.get(s.good)
@@ -282,7 +292,7 @@ func (s *scenario) faultsOfTheAuthorizer() {
 	if _, err := s.Cache.Put(s.t.Context(), catalog.Key, strings.NewReader(string(data)), objectstore.PutOptions{IfMatch: version}); err != nil {
 		s.t.Fatal(err)
 	}
-	remove := s.Proxy.Inject(catalogGET, s3proc.Hang())
+	remove := s.Proxy.Inject(s3proc.Object(http.MethodGet, s.cacheBucket, catalog.Key), s3proc.Hang())
 	time.Sleep(1100 * time.Millisecond) // what is warm is older than a request waits
 	s.get(s.good)
 	remove()
@@ -294,17 +304,17 @@ func ref(f s3proc.Fault) *s3proc.Fault { return &f }
 func (s *scenario) faultsOfThePreprocessor() {
 	s.t.Helper()
 	sets := func(r s3proc.Request) bool {
-		return s3proc.Prefix(http.MethodGet, stack.CacheBucket, "sets/")(r) && strings.HasSuffix(r.Key, ".cache") // and no JSON
+		return s3proc.Prefix(http.MethodGet, s.cacheBucket, "sets/")(r) && strings.HasSuffix(r.Key, ".cache") // and no JSON
 	}
 	remove := s.PreprocessorProxy.Inject(sets, s3proc.Answer(http.StatusForbidden))
 	s.upload("crls/alpha.crl", s.large(), preprocess.OutcomeAccepted)
 	s.awaitLog("not compared with the CRL before")
 	remove()
-	remove = s.PreprocessorProxy.Inject(s3proc.Object(http.MethodPut, stack.CacheBucket, catalog.Key), s3proc.AnswerApplied(http.StatusServiceUnavailable).Times(1))
+	remove = s.PreprocessorProxy.Inject(s3proc.Object(http.MethodPut, s.cacheBucket, catalog.Key), s3proc.AnswerApplied(http.StatusServiceUnavailable).Times(1))
 	s.upload("crls/alpha.crl", s.large(), preprocess.OutcomeAccepted)
 	s.awaitLog("though S3's answer was lost")
 	remove()
-	remove = s.PreprocessorProxy.Inject(s3proc.Object(http.MethodGet, stack.CacheBucket, catalog.Key), s3proc.Answer(http.StatusForbidden).Times(1))
+	remove = s.PreprocessorProxy.Inject(s3proc.Object(http.MethodGet, s.cacheBucket, catalog.Key), s3proc.Answer(http.StatusForbidden).Times(1))
 	s.Deliver([]byte(preprocess.ReconcileRequest))
 	s.awaitLog(`"not done"`)
 	s.drain()
@@ -322,7 +332,7 @@ func (s *scenario) partitions() {
 		}), preprocess.OutcomeAccepted)
 	}
 	leaf := s.ca.issueWith("of a partition", pki.LeafOptions{CRLDistributionPoints: []string{point(7)}})
-	remove := s.Proxy.Inject(s3proc.Prefix(http.MethodGet, stack.CacheBucket, "catalog/"), s3proc.Answer(http.StatusForbidden))
+	remove := s.Proxy.Inject(s3proc.Prefix(http.MethodGet, s.cacheBucket, "catalog/"), s3proc.Answer(http.StatusForbidden))
 	eventually(s.t, "a part that is missing", func() bool {
 		s.get(leaf)
 		return s.logged("part of the catalog not loaded") != ""
