@@ -5,12 +5,15 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/stack"
 )
 
 // The binaries under test.
@@ -71,6 +74,12 @@ func binaries(dir string) (err error) {
 		return err
 	}
 	s3Command = []string{crlgateBinary, "s3-server"}
+	if os.Getenv("CRLGATE_MINIO") != "" { // the other S3 server; see make test-minio
+		s3Command = []string{filepath.Join(dir, "s3minio")}
+		if err := build(s3Command[0], "./cmd/crlgate/internal/s3minio", "-trimpath", "-buildvcs=false"); err != nil {
+			return err
+		}
+	}
 	if functionsDir = os.Getenv("CRLGATE_FUNCTIONS"); functionsDir == "" {
 		functionsDir = filepath.Join(dir, "functions")
 		for _, name := range []string{"preprocessor", "authorizer", "truststore"} {
@@ -138,5 +147,20 @@ func TestTheS3ServerIsNotLinked(t *testing.T) {
 	}
 	if deps := list(module + "/cmd/crlgate"); !strings.Contains(deps, server) {
 		t.Errorf("the dependencies of the crlgate command do not contain %s: this test looks for the wrong package", server)
+	}
+}
+
+// TestWhichS3 holds that these tests run against the S3 server that was asked
+// for: MinIO where the environment names it, and else the embedded one.
+func TestWhichS3(t *testing.T) {
+	t.Parallel()
+	w := start(t, stack.Config{})
+	res, err := http.Get(w.S3.Endpoint + "/nobody-may-list-this")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if got, minio := res.Header.Get("Server"), os.Getenv("CRLGATE_MINIO") != ""; strings.EqualFold(got, "MinIO") != minio {
+		t.Errorf("the S3 server is %q, and MinIO was asked for: %t", got, minio)
 	}
 }
