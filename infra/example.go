@@ -27,12 +27,12 @@ import (
 
 // addExample adds a REST and an HTTP API that both ask the gate's authorizer, behind one regional domain with
 // mutual TLS: the first under /rest, the second under /http. Neither can be reached around the domain.
-func addExample(scope constructs.Construct, g *gate.Gate, s exampleSettings) {
+func addExample(scope constructs.Construct, g *gate.Gate, s exampleSettings, truststore awss3assets.Asset) {
 	e := example{Construct: constructs.NewConstruct(scope, jsii.String("Example")), gate: g, backend: s.backend}
 	if s.backend == "" {
 		e.addEcho()
 	}
-	domain := e.addDomain(s)
+	domain := e.addDomain(s, truststore)
 	rest := e.addRest()
 	http := e.addHTTP()
 	e.mapAPI("RestMapping", domain, "rest", rest.RestApiId(), rest.DeploymentStage().StageName())
@@ -53,11 +53,14 @@ type example struct {
 	echoHTTP awsapigatewayv2.HttpRouteIntegration
 }
 
-// addDomain makes the domain. The truststore is a CDK asset: cdk uploads it before it touches the stack, so
-// that it exists before the domain asks for it, and names it by its content, so that a change of the file is a
-// change of the domain. The asset bucket is versioned, which API Gateway asks for.
-func (e *example) addDomain(s exampleSettings) awsapigatewayv2.DomainName {
-	truststore := awss3assets.NewAsset(e.Construct, jsii.String("Truststore"), &awss3assets.AssetProps{Path: jsii.String(s.truststore)})
+// newTruststore makes the truststore with which the domain begins. It is a CDK asset: cdk uploads it before it
+// touches the stack, so that it exists before the domain asks for it, and names it by its content, so that a
+// change of the file is a change of the domain. The asset bucket is versioned, which API Gateway asks for.
+func newTruststore(scope constructs.Construct, s exampleSettings) awss3assets.Asset {
+	return awss3assets.NewAsset(scope, jsii.String("Truststore"), &awss3assets.AssetProps{Path: jsii.String(s.truststore)})
+}
+
+func (e *example) addDomain(s exampleSettings, truststore awss3assets.Asset) awsapigatewayv2.DomainName {
 	return awsapigatewayv2.NewDomainName(e.Construct, jsii.String("Domain"), &awsapigatewayv2.DomainNameProps{
 		DomainName:     jsii.String(s.domainName),
 		Certificate:    awscertificatemanager.Certificate_FromCertificateArn(e.Construct, jsii.String("Certificate"), jsii.String(s.certificateARN)),

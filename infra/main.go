@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/crlgate/crlgate/infra/gate"
@@ -44,13 +45,20 @@ func build(app awscdk.App) error {
 	stack := awscdk.NewStack(app, jsii.String(settings.stack), &awscdk.StackProps{
 		Description: jsii.String("crlgate: certificate revocation for API Gateway's mutual TLS"),
 	})
+	var truststore awss3assets.Asset
+	if settings.example != nil {
+		truststore = newTruststore(stack, *settings.example)
+		if t := settings.gate.Truststore; t.Bucket != nil {
+			t.Bucket, t.Key = truststore.S3BucketName(), truststore.S3ObjectKey()
+		}
+	}
 	settings.gate.Alarms = &gate.AlarmsProps{Actions: alarmActions(stack, settings)}
 	g := gate.New(stack, jsii.String("Gate"), settings.gate)
 	output(stack, "UploadBucket", "Put issuers and CRLs here", g.UploadBucket.BucketName())
 	output(stack, "CacheBucket", "Reports are under reports/ here", g.CacheBucket.BucketName())
 	output(stack, "AuthorizerFunction", "The Lambda authorizer", g.Authorizer.FunctionArn())
 	if settings.example != nil {
-		addExample(stack, g, *settings.example)
+		addExample(stack, g, *settings.example, truststore)
 	}
 	return nil
 }

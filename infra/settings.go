@@ -85,6 +85,7 @@ func readSettingsFrom(c *context) (*settings, error) {
 	} else if example != (exampleSettings{}) {
 		c.fault("domainName, certificateArn, truststore and backend belong to the example: set crlgate:example=true too, or leave them out")
 	}
+	s.gate.Truststore = c.truststore(s.example)
 	if s.alarmTopicARN != "" && s.alarmEmail != "" {
 		c.fault("alarmTopicArn and alarmEmail are both set: keep one of them")
 	}
@@ -237,6 +238,35 @@ func (c *context) list(name string) []string {
 		return nil
 	}
 	return strings.Split(*v, ",")
+}
+
+// truststore reads whose truststore is looked after: the example's domain, or one that is named.
+func (c *context) truststore(example *exampleSettings) *gate.TruststoreProps {
+	domain, object, move := c.optional("truststoreDomain"), c.text("truststoreObject", ""), c.flag("moveTruststore")
+	t := &gate.TruststoreProps{DomainName: domain, Move: move}
+	moves := move != nil && *move
+	switch {
+	case example != nil:
+		if domain != nil || object != "" {
+			c.fault("truststoreDomain and truststoreObject are for a domain of your own: with crlgate:example=true the example's is looked after; leave them out")
+		}
+		t.DomainName = jsii.String(example.domainName)
+		if !moves { // the asset, whose name is known once there is a stack
+			t.Bucket, t.Key = jsii.String("asset"), jsii.String("asset")
+		}
+	case domain == nil:
+		if object != "" || move != nil {
+			c.fault("truststoreObject and moveTruststore are set and truststoreDomain is not: name the custom domain name whose truststore is looked after")
+		}
+		return nil
+	case object != "":
+		bucket, key, ok := strings.Cut(strings.TrimPrefix(object, "s3://"), "/")
+		if !ok || key == "" || !strings.HasPrefix(object, "s3://") {
+			c.fault("%struststoreObject is %q: give the object that the domain has as its truststore, such as s3://bucket/truststore.pem", contextPrefix, object)
+		}
+		t.Bucket, t.Key = jsii.String(bucket), jsii.String(key)
+	}
+	return t
 }
 
 func (c *context) checkExample(e exampleSettings) {

@@ -17,13 +17,14 @@ func TestContextReachesTheFunctions(t *testing.T) {
 		"crlgate:issuerPrefix": "cas/", "crlgate:crlPrefixes": "lists/,crl/", "crlgate:maxCrlBytes": "2GiB", "crlgate:allowSha1": "true",
 		"crlgate:pinnedIssuers": []any{strings.Repeat("0", 64)}, "crlgate:cacheJson": "false", "crlgate:preprocessorMemory": 2048,
 		"crlgate:unreserved": "true", "crlgate:reconcileEvery": "10m",
+		"crlgate:truststoreDomain": "pay.example.com", "crlgate:truststoreObject": "s3://pay-truststore/a/pay.pem", "crlgate:moveTruststore": "false",
 	})
 	got := string(synth(t, context))
 	for _, want := range []string{
 		`"MODE": "observe"`, `"REVALIDATE_AFTER": "30s"`, `"MAX_UNVALIDATED": "20m"`, `"MEMORY_BUDGET": "64MiB"`, `"REQUIRE_CHAIN": "true"`,
 		`"LOG_ALLOWED": "0.5"`, `"MemorySize": 256`, `"ISSUER_PREFIX": "cas/"`, `"CRL_PREFIXES": "lists/,crl/"`, `"MAX_CRL_BYTES": "2GiB"`,
 		`"ALLOW_SHA1": "true"`, `"PINNED_ISSUERS": "` + strings.Repeat("0", 64) + `"`, `"CACHE_JSON": "false"`, `"MemorySize": 2048`,
-		`"x86_64"`, `"rate(10 minutes)"`,
+		`"x86_64"`, `"rate(10 minutes)"`, `"DOMAIN_NAME": "pay.example.com"`, `"MOVE_DOMAIN": "false"`, `:s3:::pay-truststore/a/pay.pem"`,
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in the template", want)
@@ -57,6 +58,11 @@ func TestContextIsChecked(t *testing.T) {
 		"no domains":        {map[string]any{"crlgate:caSettings": "testdata/ca-settings.json"}, "CASettings is set and Domains is not"},
 		"no settings file":  {map[string]any{"crlgate:domains": "api.example.com", "crlgate:caSettings": "testdata/absent.json"}, "reading a CA's settings"},
 		"no backend":        {map[string]any{"crlgate:example": true, "crlgate:backend": "http://backend.example.com"}, `crlgate:backend is "http://backend.example.com": give the https URL`},
+		"no domain":         {map[string]any{"crlgate:moveTruststore": "true"}, "truststoreDomain is not"},
+		"no object":         {map[string]any{"crlgate:truststoreDomain": "pay.example.com"}, "Truststore.Bucket or Key is missing"},
+		"no S3 object":      {map[string]any{"crlgate:truststoreDomain": "pay.example.com", "crlgate:truststoreObject": "pay.pem"}, `crlgate:truststoreObject is "pay.pem"`},
+		"moves without pin": {map[string]any{"crlgate:truststoreDomain": "pay.example.com", "crlgate:moveTruststore": "true"}, "Preprocessor.PinnedIssuers is empty"},
+		"two domains":       {with(complete, map[string]any{"crlgate:truststoreDomain": "pay.example.com"}), "the example's is looked after"},
 		"no truststore":     {map[string]any{"crlgate:example": "true"}, "crlgate:truststore: give the file"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,8 +43,10 @@ and invoke where it is.
 
 --from-template runs what a CloudFormation template of the CDK app or construct
 deploys: names of buckets, settings, memory and timeouts of the functions, events,
-retries and timer, the forms of its APIs and how their authorizers are asked. Flags
-that are given go before it. What the local stack does not know how to do is refused.
+retries and timer, the forms of its APIs and how their authorizers are asked. Where it
+moves the domain to a published truststore, clients are verified with that, otherwise
+with issuers/. Flags that are given go before it. What the local stack does not know
+how to do is refused.
 
 ` + exitWords["local"],
 		Example: `  crlgate local

@@ -43,7 +43,7 @@ const (
 )
 
 func (g *Gate) addAlarms() {
-	for _, list := range [][]alarm{g.crlAlarms(), g.preprocessorAlarms(), g.authorizerAlarms(), g.trustAlarms()} {
+	for _, list := range [][]alarm{g.crlAlarms(), g.preprocessorAlarms(), g.authorizerAlarms(), g.trustAlarms(), g.truststoreAlarms()} {
 		for _, a := range list {
 			g.addAlarm(a)
 		}
@@ -98,7 +98,7 @@ func (g *Gate) preprocessorAlarms() []alarm {
 	timeout := durationOr(orZero(g.props.Preprocessor).Timeout, preprocessorTimeout)
 	return []alarm{
 		{
-			name: "FailureQueueNotEmpty", says: "The preprocessor failed on an event at every try.",
+			name: "FailureQueueNotEmpty", says: "A function failed on an event at every try.",
 			metric:  g.FailureQueue.MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{Statistic: jsii.String("Maximum"), Period: fiveMinutes()}),
 			atLeast: 1, missing: quiet,
 		},

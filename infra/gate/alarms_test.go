@@ -148,11 +148,14 @@ func reportsUnderItsName(t *testing.T, function string) {
 	}
 }
 
+// functionOf are the functions of a gate, by logical id.
+var functionOf = map[string]string{"GateAuthorizer": "authorizer", "GatePreprocessor": "preprocessor", "GateTruststore": "truststore"}
+
 // TestAlarmsWatchWhatIsReported: an alarm on a metric that nobody reports never begins.
 func TestAlarmsWatchWhatIsReported(t *testing.T) {
-	m := synth(t, nil)
+	m := watched(t)
 	functions := map[string]bool{}
-	for id, function := range map[string]string{"GateAuthorizer": "authorizer", "GatePreprocessor": "preprocessor"} {
+	for id, function := range functionOf {
 		reportsUnderItsName(t, function)
 		logical, _ := m.one("AWS::Lambda::Function", id)
 		functions["<"+logical+">"] = true
@@ -209,15 +212,14 @@ func recordedBy(t *testing.T, function string) map[string]bool {
 // TestEveryMetricIsRecorded: an alarm on a metric that is defined and that nobody records never begins either. The
 // metrics' constants bear their names.
 func TestEveryMetricIsRecorded(t *testing.T) {
-	m := synth(t, nil)
+	m := watched(t)
 	recorded := map[string]map[string]bool{}
 	all := map[string]bool{}
-	for id, function := range map[string]string{"GateAuthorizer": "authorizer", "GatePreprocessor": "preprocessor"} {
+	for id, function := range functionOf {
 		logical, _ := m.one("AWS::Lambda::Function", id)
 		recorded["<"+logical+">"] = recordedBy(t, function)
 		maps.Copy(all, recorded["<"+logical+">"])
 	}
-	maps.Copy(all, recordedBy(t, "truststore"))
 	references := dashboardReferences(m)
 	for _, w := range alarms(m) {
 		references = append(references, w.metrics...)
@@ -241,7 +243,7 @@ func TestEveryAlarmSaysWhatToDo(t *testing.T) {
 			headings[strings.ToLower(heading)] = true
 		}
 	}
-	m := synth(t, nil)
+	m := watched(t)
 	for id, a := range m.resources("AWS::CloudWatch::Alarm") {
 		says, link, _ := strings.Cut(text(get(a, "Properties", "AlarmDescription")), " What to do: ")
 		page, section, _ := strings.Cut(link, "#")
@@ -375,7 +377,7 @@ func rows(t *testing.T, page, header string) []string {
 func TestOperationsListsTheAlarms(t *testing.T) {
 	missing := map[string]string{"notBreaching": "no alarm", "ignore": "as before", "breaching": "alarm"}
 	var want []string
-	for name, w := range alarms(synth(t, nil)) {
+	for name, w := range alarms(watched(t)) {
 		section := name
 		if strings.HasPrefix(w.condition, ">") {
 			section = "DenialsUnusual"
@@ -419,7 +421,7 @@ func TestOperationsListsTheMetrics(t *testing.T) {
 }
 
 func TestDashboardIsThere(t *testing.T) {
-	m := synth(t, nil)
+	m := watched(t)
 	_, dashboard := m.one("AWS::CloudWatch::Dashboard", "")
 	body := text(get(dashboard, "Properties", "DashboardBody"))
 	for id := range m.resources("AWS::CloudWatch::Alarm") {

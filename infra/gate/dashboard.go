@@ -41,6 +41,16 @@ func (g *Gate) addDashboard() {
 		graph("Preprocessor: time of a run, p99 ms; failed events",
 			series(g.Preprocessor, metricPreprocessLatency, "p99", fiveMinutes()), g.FailureQueue.MetricApproximateNumberOfMessagesVisible(nil)),
 	)
+	if g.Truststore != nil {
+		row(g.truststoreGraph())
+	}
+}
+
+// truststoreGraph shows whether the domain trusts whom the issuers say.
+func (g *Gate) truststoreGraph() awscloudwatch.IWidget {
+	return graph("Truststore: out of step, warnings, moves",
+		series(g.Truststore, metricTruststoreOutOfStep, "Maximum", fiveMinutes()), series(g.Truststore, metricTruststoreWarnings, "Maximum", fiveMinutes()),
+		series(g.Truststore, metricTruststoreMoved, "Sum", fiveMinutes()))
 }
 
 func (g *Gate) alarmStatus() awscloudwatch.IWidget {

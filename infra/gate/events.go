@@ -25,30 +25,30 @@ func (g *Gate) addEvents() {
 		RetentionPeriod: awscdk.Duration_Days(jsii.Number(14)), // the longest that SQS keeps
 	})
 	checks.Suppress(g.FailureQueue, isFailureQueue)
-	g.retryEvents()
+	p := orZero(g.props.Preprocessor)
+	g.retryEvents("Retries", g.Preprocessor, numberOr(p.RetryAttempts, 2), durationOr(p.MaxEventAge, 6*time.Hour))
 	g.notifyUploads()
 	g.startTimer()
 }
 
-// retryEvents sets what becomes of an event that fails. It is written out because CDK's own switch lets the
+// retryEvents sets what becomes of a function's event that fails. It is written out because CDK's own switch lets the
 // role read the queue's attributes too, which Lambda does not ask for.
-func (g *Gate) retryEvents() {
-	p := orZero(g.props.Preprocessor)
-	g.Preprocessor.AddToRolePolicy(allow("ReportFailures", strs("sqs:SendMessage"), &[]*string{g.FailureQueue.QueueArn()}, nil))
-	invoke := awslambda.NewCfnEventInvokeConfig(g, jsii.String("Retries"), &awslambda.CfnEventInvokeConfigProps{
-		FunctionName:             g.Preprocessor.FunctionName(),
+func (g *Gate) retryEvents(id string, function awslambda.Function, attempts float64, age time.Duration) {
+	function.AddToRolePolicy(allow("ReportFailures", strs("sqs:SendMessage"), &[]*string{g.FailureQueue.QueueArn()}, nil))
+	invoke := awslambda.NewCfnEventInvokeConfig(g, jsii.String(id), &awslambda.CfnEventInvokeConfigProps{
+		FunctionName:             function.FunctionName(),
 		Qualifier:                jsii.String("$LATEST"),
-		MaximumRetryAttempts:     jsii.Number(numberOr(p.RetryAttempts, 2)),
-		MaximumEventAgeInSeconds: jsii.Number(durationOr(p.MaxEventAge, 6*time.Hour).Seconds()),
+		MaximumRetryAttempts:     jsii.Number(attempts),
+		MaximumEventAgeInSeconds: jsii.Number(age.Seconds()),
 		DestinationConfig: &awslambda.CfnEventInvokeConfig_DestinationConfigProperty{
 			OnFailure: &awslambda.CfnEventInvokeConfig_OnFailureProperty{Destination: g.FailureQueue.QueueArn()},
 		},
 	})
-	invoke.Node().AddDependency(g.Preprocessor.Role()) // Lambda tries whether the role may send
+	invoke.Node().AddDependency(function.Role()) // Lambda tries whether the role may send
 }
 
-// notifyUploads has S3 invoke the preprocessor for each object created or removed under its prefixes. Only the
-// upload bucket notifies, and the preprocessor cannot write there, so that nothing it does invokes it again.
+// notifyUploads has S3 invoke the preprocessor for each object created or removed under its prefixes. The
+// preprocessor cannot write there, so that nothing it does invokes it again.
 func (g *Gate) notifyUploads() {
 	permission := awslambda.NewCfnPermission(g, jsii.String("UploadsInvoke"), &awslambda.CfnPermissionProps{
 		Action:        jsii.String("lambda:InvokeFunction"),
@@ -61,18 +61,23 @@ func (g *Gate) notifyUploads() {
 	var configurations []any
 	for _, event := range []string{"s3:ObjectCreated:*", "s3:ObjectRemoved:*"} {
 		for _, prefix := range uploadPrefixes(orZero(g.props.Preprocessor)) {
-			configurations = append(configurations, &awss3.CfnBucket_LambdaConfigurationProperty{
-				Event:    jsii.String(event),
-				Function: g.Preprocessor.FunctionArn(),
-				Filter: &awss3.CfnBucket_NotificationFilterProperty{S3Key: &awss3.CfnBucket_S3KeyFilterProperty{
-					Rules: []any{&awss3.CfnBucket_FilterRuleProperty{Name: jsii.String("prefix"), Value: jsii.String(prefix)}},
-				}},
-			})
+			configurations = append(configurations, notification(event, prefix, g.Preprocessor))
 		}
 	}
 	bucket := g.UploadBucket.Node().DefaultChild().(awss3.CfnBucket)
 	bucket.SetNotificationConfiguration(&awss3.CfnBucket_NotificationConfigurationProperty{LambdaConfigurations: configurations})
 	bucket.AddResourceDependency(permission, nil) // S3 tries whether it may invoke
+}
+
+// notification has S3 invoke a function for each object of a prefix to which that happens.
+func notification(event, prefix string, function awslambda.Function) *awss3.CfnBucket_LambdaConfigurationProperty {
+	return &awss3.CfnBucket_LambdaConfigurationProperty{
+		Event:    jsii.String(event),
+		Function: function.FunctionArn(),
+		Filter: &awss3.CfnBucket_NotificationFilterProperty{S3Key: &awss3.CfnBucket_S3KeyFilterProperty{
+			Rules: []any{&awss3.CfnBucket_FilterRuleProperty{Name: jsii.String("prefix"), Value: jsii.String(prefix)}},
+		}},
+	}
 }
 
 // startTimer invokes the preprocessor with the input on which it compares the catalog with the upload bucket:

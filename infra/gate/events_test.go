@@ -42,13 +42,23 @@ func TestUploadsInvokeThePreprocessor(t *testing.T) {
 	}
 }
 
-// TestNothingTriggersItself: the preprocessor's output invokes nobody, and it cannot write where its input is.
+// TestNothingTriggersItself: no function can write where what invokes it is: the preprocessor not the uploads, and
+// the truststore's, which the cache bucket may invoke, nothing at all.
 func TestNothingTriggersItself(t *testing.T) {
-	for _, m := range []template{synth(t, nil), full(t)} {
+	for _, m := range []template{synth(t, nil), watched(t), moved(t), full(t)} {
 		uploads, _ := m.one("AWS::S3::Bucket", "GateUploads")
 		for id, bucket := range m.resources("AWS::S3::Bucket") {
-			if id != uploads && get(bucket, "Properties", "NotificationConfiguration") != nil {
-				t.Errorf("%s notifies somebody", id)
+			for _, c := range list(get(bucket, "Properties", "NotificationConfiguration", "LambdaConfigurations")) {
+				if id != uploads && !(strings.HasPrefix(id, "GateCache") && strings.HasPrefix(text(get(c, "Function")), "<GateTruststore")) {
+					t.Errorf("%s notifies %s", id, text(c))
+				}
+			}
+		}
+		if len(m.resources("AWS::Lambda::Function")) == 3 {
+			for _, line := range lines(m, rolePolicy(m, "GateTruststoreRole")) {
+				if action, _, _ := strings.Cut(line, " on "); strings.Contains(action, "s3:Put") || strings.Contains(action, "s3:Delete") || strings.Contains(action, "lambda:") {
+					t.Errorf("the truststore's function may write or invoke: %s", line)
+				}
 			}
 		}
 		for _, line := range lines(m, rolePolicy(m, "GatePreprocessorRole")) {

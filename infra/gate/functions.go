@@ -88,7 +88,7 @@ func (g *Gate) addAuthorizer() {
 	}
 }
 
-// functionSettings is what the two functions differ in.
+// functionSettings is what the functions differ in.
 type functionSettings struct {
 	description string
 	environment map[string]*string
@@ -97,6 +97,7 @@ type functionSettings struct {
 	timeout     time.Duration
 	reserved    *float64
 	systemLog   awslambda.SystemLogLevel
+	exact       bool // its statements name each object, and no prefix
 }
 
 func (g *Gate) newFunction(id, name string, s functionSettings) awslambda.Function {
@@ -129,7 +130,7 @@ func (g *Gate) newFunction(id, name string, s functionSettings) awslambda.Functi
 		Tracing:               awslambda.Tracing_ACTIVE,
 	})
 	checks.Suppress(function, noVPC)
-	explainRole(role)
+	explainRole(role, s.exact)
 	return function
 }
 
@@ -217,13 +218,21 @@ func (g *Gate) preprocessorEnvironment(p PreprocessorProps) environment {
 	e.list("CRL_PREFIXES", p.CRLPrefixes)
 	e.size("MAX_CRL_BYTES", p.MaxCRLBytes)
 	e.flag("ALLOW_SHA1", p.AllowSHA1)
-	pins := make([]string, len(p.PinnedIssuers))
-	for i, pin := range p.PinnedIssuers {
-		pins[i] = strings.ToLower(strings.ReplaceAll(pin, ":", ""))
-	}
-	e.list("PINNED_ISSUERS", pins)
+	e.list("PINNED_ISSUERS", pins(p))
 	e.flag("CACHE_JSON", p.CacheJSON)
+	if g.movesTruststore() {
+		e.set("PUBLISH_TRUSTSTORE", "true")
+	}
 	return e
+}
+
+// pins are the fingerprints of the pinned issuers, as the functions read them.
+func pins(p PreprocessorProps) []string {
+	out := make([]string, len(p.PinnedIssuers))
+	for i, pin := range p.PinnedIssuers {
+		out[i] = strings.ToLower(strings.ReplaceAll(pin, ":", ""))
+	}
+	return out
 }
 
 func (g *Gate) authorizerEnvironment(p AuthorizerProps) environment {

@@ -79,6 +79,10 @@ func TestEverySettingReachesItsFunction(t *testing.T) {
 		"GatePreprocessor": {
 			"UPLOAD_BUCKET": name(uploads), "CACHE_BUCKET": name(cache), "ISSUER_PREFIX": "cas/", "CRL_PREFIXES": "lists/,crl/",
 			"MAX_CRL_BYTES": "1GiB", "ALLOW_SHA1": "true", "CACHE_JSON": "true",
+			"PINNED_ISSUERS": strings.Repeat("ab", 32) + "," + strings.Repeat("0", 64), "PUBLISH_TRUSTSTORE": "true",
+		},
+		"GateTruststore": {
+			"CACHE_BUCKET": name(cache), "DOMAIN_NAME": "api.example.com", "MOVE_DOMAIN": "true",
 			"PINNED_ISSUERS": strings.Repeat("ab", 32) + "," + strings.Repeat("0", 64),
 		},
 		"GateAuthorizer": {

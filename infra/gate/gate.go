@@ -25,7 +25,9 @@ type Gate struct {
 	Preprocessor awslambda.Function
 	// Authorizer answers API Gateway.
 	Authorizer awslambda.Function
-	// FailureQueue takes the events that the preprocessor failed on at every try.
+	// Truststore looks after the domain's truststore; nil without Props.Truststore.
+	Truststore awslambda.Function
+	// FailureQueue takes the events that a function failed on at every try.
 	FailureQueue awssqs.Queue
 	// Alarms are all alarms, by name as docs/operations.md lists them.
 	Alarms map[string]awscloudwatch.Alarm
@@ -60,8 +62,10 @@ func New(scope constructs.Construct, id *string, props *Props) *Gate {
 	g.nameBuckets()
 	g.addPreprocessor()
 	g.addAuthorizer()
+	g.addTruststore()
 	g.addBuckets()
 	g.addEvents()
+	g.addTruststoreEvents()
 	g.addAlarms()
 	g.addDashboard()
 	return g

@@ -35,6 +35,9 @@ const (
 	metricSecondsToNotAfter   = "SecondsToNotAfter"
 	metricIssuersChanged      = "IssuersChanged"
 	metricPreprocessLatency   = "PreprocessLatency"
+	metricTruststoreOutOfStep = "TruststoreOutOfStep"
+	metricTruststoreWarnings  = "TruststoreWarnings"
+	metricTruststoreMoved     = "TruststoreMoved"
 )
 
 const (

@@ -39,6 +39,9 @@ func (g *Gate) preprocessorStatements(p PreprocessorProps) []awsiam.PolicyStatem
 	listed := g.ours()
 	listed["StringLikeIfExists"] = map[string]any{"s3:prefix": objects}
 	cacheObjects := []string{"catalog.json", "catalog/*", "sets/*", "reports/*"}
+	if g.movesTruststore() {
+		cacheObjects = append(cacheObjects, truststoreKey)
+	}
 	statements := []awsiam.PolicyStatement{
 		allow("ListUploads", strs("s3:ListBucket"), &[]*string{g.arn(g.uploads)}, listed),
 		allow("ReadUploads", strs("s3:GetObject"), g.arns(g.uploads, objects...), g.ours()),

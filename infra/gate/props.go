@@ -19,17 +19,21 @@ type Props struct {
 	Buckets *BucketsProps
 	// Alarms sets the thresholds of the alarms and whom they tell.
 	Alarms *AlarmsProps
+	// Truststore has the truststore of the APIs' custom domain compared with the issuers, and if wanted kept in
+	// step with them. Default: nobody looks at it.
+	Truststore *TruststoreProps
 	// Domains are the domain names that the APIs are called by, as far as the app knows them: what the CAs'
 	// settings are held against at synth.
 	Domains []string
 	// CASettings are files with settings of CAs, as they are uploaded under issuers/. Synth refuses one whose
 	// domains name none of Domains. Nothing is uploaded.
 	CASettings []string
-	// AssetPath is the folder with authorizer/bootstrap and preprocessor/bootstrap, built for Architecture.
+	// AssetPath is the folder with authorizer/bootstrap, preprocessor/bootstrap and, with Truststore,
+	// truststore/bootstrap, built for Architecture.
 	// A relative path starts at the working directory. Default: build/lambda/arm64, or build/lambda/amd64
 	// when Architecture is Amd64.
 	AssetPath *string
-	// Architecture of both functions. Default: Arm64.
+	// Architecture of the functions. Default: Arm64.
 	Architecture Architecture
 	// EncryptionKey encrypts both buckets in place of keys that S3 manages. The functions' roles may use it
 	// through S3 only; whoever uploads needs kms:GenerateDataKey on it, which the grant methods add.
@@ -147,6 +151,21 @@ type PreprocessorProps struct {
 	RetryAttempts *float64
 	// MaxEventAge is how long an event may wait, 1 min to 6 h. Default: 6 h.
 	MaxEventAge awscdk.Duration
+}
+
+// TruststoreProps are the settings of the function that looks after the truststore of a custom domain name: who
+// may connect at all. Every five minutes it holds what the domain trusts against the issuers, and an alarm tells
+// of a difference.
+type TruststoreProps struct {
+	// DomainName is the regional custom domain name with mutual TLS, of REST or HTTP APIs. Required.
+	DomainName *string
+	// Move publishes the issuers' certificates as truststore/issuers.pem in the cache bucket, and moves the domain
+	// to each new version. Whoever writes issuers then decides who may connect, so it needs
+	// Preprocessor.PinnedIssuers. Default: false, a difference is only told.
+	Move *bool
+	// Bucket and Key are the object that the domain has as its truststore, so that the function may read it.
+	// Required without Move; with Move it is the gate's own, whatever the domain was made with.
+	Bucket, Key *string
 }
 
 // BucketsProps are the settings of the buckets.

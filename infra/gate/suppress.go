@@ -12,7 +12,7 @@ import (
 var (
 	noVPC = checks.Suppression{
 		Rules:  []string{"CT.LAMBDA.PR.3"},
-		Reason: "The functions call S3 and nothing else; a VPC would add an endpoint to pay for and no protection, as the roles name the buckets that they may use.",
+		Reason: "The functions call S3, and the truststore's API Gateway, and nothing else; a VPC would add endpoints to pay for and no protection, as the roles name what they may use.",
 	}
 	failureDestination = checks.Suppression{
 		Rules:  []string{"Serverless-LambdaDLQ"},
@@ -45,7 +45,7 @@ var (
 	}
 	notifiesNobody = checks.Suppression{
 		Rules:  []string{"CT.S3.PR.4"},
-		Reason: "Nothing may act on what is written here: only the upload bucket notifies, so that no write can trigger itself.",
+		Reason: "Nothing acts on what is written here, so that no write can trigger itself.",
 	}
 	cacheNotLogged = checks.Suppression{
 		Rules:  []string{"AwsSolutions-S1", "CT.S3.PR.2"},
@@ -65,7 +65,10 @@ var noAction = checks.Suppression{
 // explainBuckets records why the buckets are as they are.
 func (g *Gate) explainBuckets(accessLogs awss3.Bucket) {
 	checks.Suppress(g.UploadBucket, objectLock)
-	checks.Suppress(g.CacheBucket, objectLock, cacheNotLogged, notifiesNobody)
+	checks.Suppress(g.CacheBucket, objectLock, cacheNotLogged)
+	if !g.movesTruststore() {
+		checks.Suppress(g.CacheBucket, notifiesNobody)
+	}
 	if g.key == nil {
 		checks.Suppress(g.UploadBucket, managedKey)
 		checks.Suppress(g.CacheBucket, managedKey)
@@ -75,7 +78,12 @@ func (g *Gate) explainBuckets(accessLogs awss3.Bucket) {
 	}
 }
 
-// explainRole records why the policy that CDK makes for a role is as it is.
-func explainRole(role awsiam.Role) {
-	checks.Suppress(role.Node().FindChild(jsii.String("DefaultPolicy")), checks.Tracing, prefixResources)
+// explainRole records why the policy that CDK makes for a role is as it is: wide by tracing and, unless it names
+// each object, by prefixes.
+func explainRole(role awsiam.Role, exact bool) {
+	policy := role.Node().FindChild(jsii.String("DefaultPolicy"))
+	checks.Suppress(policy, checks.Tracing)
+	if !exact {
+		checks.Suppress(policy, prefixResources)
+	}
 }

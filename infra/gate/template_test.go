@@ -30,7 +30,7 @@ import (
 func assets(t *testing.T) *string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, function := range []string{"preprocessor", "authorizer"} {
+	for _, function := range []string{"preprocessor", "authorizer", "truststore"} {
 		if err := os.Mkdir(filepath.Join(dir, function), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 }
 
 // The templates that most tests look at, made once. Nobody changes them.
-var defaultOnce, fullOnce map[string]any
+var defaultOnce, fullOnce, watchedOnce map[string]any
 
 func once(t *testing.T, kept *map[string]any, synthesize func() template) template {
 	t.Helper()
@@ -188,6 +188,17 @@ func full(t *testing.T) template {
 	return once(t, &fullOnce, func() template { return synthFull(t) })
 }
 
+// watched is the template of a gate that looks after a truststore and moves nothing: with it every alarm there is.
+func watched(t *testing.T) template {
+	t.Helper()
+	return once(t, &watchedOnce, func() template { return synth(t, &gate.Props{Truststore: compared()}) })
+}
+
+// compared are props of a truststore that is only looked at.
+func compared() *gate.TruststoreProps {
+	return &gate.TruststoreProps{DomainName: jsii.String("api.example.com"), Bucket: jsii.String("own-truststore"), Key: jsii.String("a/truststore.pem")}
+}
+
 func synthFull(t *testing.T) template {
 	t.Helper()
 	stack, g := fullGate(t, assets(t))
@@ -243,8 +254,9 @@ func fullGate(t *testing.T, assetPath *string) (awscdk.Stack, *gate.Gate) {
 			RetryAttempts:       jsii.Number(1),
 			MaxEventAge:         awscdk.Duration_Hours(jsii.Number(1)),
 		},
-		Buckets: &gate.BucketsProps{NoncurrentDays: jsii.Number(30), AccessLogDays: jsii.Number(31)},
-		Alarms:  &gate.AlarmsProps{Actions: []awscloudwatch.IAlarmAction{awscloudwatchactions.NewSnsAction(topic)}},
+		Truststore: &gate.TruststoreProps{DomainName: jsii.String("api.example.com"), Move: jsii.Bool(true)},
+		Buckets:    &gate.BucketsProps{NoncurrentDays: jsii.Number(30), AccessLogDays: jsii.Number(31)},
+		Alarms:     &gate.AlarmsProps{Actions: []awscloudwatch.IAlarmAction{awscloudwatchactions.NewSnsAction(topic)}},
 	})
 	g.AllowPrivateCA(jsii.String(privateCA))
 	return stack, g

@@ -34,6 +34,7 @@ func (p *Props) Validate() error {
 	f.buckets(orZero(p.Buckets))
 	f.alarms(orZero(p.Alarms))
 	f.associations(p)
+	f.truststore(p)
 	if len(f) == 0 {
 		return nil
 	}
@@ -77,7 +78,11 @@ func (f *faults) general(p *Props) {
 		f.add("Architecture is %q: give gate.Arm64 or gate.Amd64", p.Architecture)
 		return
 	}
-	for _, function := range []string{preprocessorName, authorizerName} {
+	functions := []string{preprocessorName, authorizerName}
+	if p.Truststore != nil {
+		functions = append(functions, truststoreName)
+	}
+	for _, function := range functions {
 		bootstrap := filepath.Join(assetPath(p, function), "bootstrap")
 		if info, err := os.Stat(bootstrap); err != nil || !info.Mode().IsRegular() {
 			f.add("the %s's binary is not at %s: run `make build`, which makes it, or set AssetPath to the folder that holds %s/bootstrap",
@@ -187,6 +192,26 @@ func (f *faults) prefixes(p PreprocessorProps) {
 				f.add("prefixes %q and %q overlap: S3 takes only one notification for a key; give prefixes of which none begins another", a, b)
 			}
 		}
+	}
+}
+
+var domainName = regexp.MustCompile(`^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$`)
+
+func (f *faults) truststore(p *Props) {
+	t := p.Truststore
+	if t == nil {
+		return
+	}
+	if name := stringOr(t.DomainName, ""); name == "" || !*awscdk.Token_IsUnresolved(name) && !domainName.MatchString(name) {
+		f.add("Truststore.DomainName is %q: give the custom domain name whose truststore is looked after, such as api.example.com", name)
+	}
+	switch object := t.Bucket != nil || t.Key != nil; {
+	case isTrue(t.Move) && len(orZero(p.Preprocessor).PinnedIssuers) == 0:
+		f.add("Truststore.Move is on and Preprocessor.PinnedIssuers is empty: whoever writes issuers would decide who may connect; pin the certificates of all CAs up to their roots, or leave Move out")
+	case isTrue(t.Move) && object:
+		f.add("Truststore.Move is on and Bucket or Key is set: the domain is moved to the gate's own object; leave both out")
+	case !isTrue(t.Move) && (stringOr(t.Bucket, "") == "" || stringOr(t.Key, "") == ""):
+		f.add("Truststore.Bucket or Key is missing: name the object that the domain has as its truststore, so that it can be compared with the issuers")
 	}
 }
 

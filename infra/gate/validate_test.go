@@ -65,6 +65,15 @@ func TestWhatIsRefused(t *testing.T) {
 		{"overlap", gate.Props{Preprocessor: &gate.PreprocessorProps{CRLPrefixes: []string{"crls/", "crls/a/"}}}, `prefixes "crls/" and "crls/a/" overlap`},
 		{"crls among issuers", gate.Props{Preprocessor: &gate.PreprocessorProps{IssuerPrefix: jsii.String("crls/issuers/")}}, `prefixes "crls/issuers/" and "crls/" overlap`},
 
+		{"no domain", gate.Props{Truststore: &gate.TruststoreProps{Bucket: jsii.String("b"), Key: jsii.String("k")}}, `Truststore.DomainName is ""`},
+		{"no domain name", gate.Props{Truststore: &gate.TruststoreProps{DomainName: jsii.String("https://api.example.com"), Bucket: jsii.String("b"), Key: jsii.String("k")}}, `Truststore.DomainName is "https://api.example.com"`},
+		{"moves unpinned", gate.Props{Truststore: &gate.TruststoreProps{DomainName: jsii.String("api.example.com"), Move: jsii.Bool(true)}}, "Truststore.Move is on and Preprocessor.PinnedIssuers is empty"},
+		{"moves elsewhere", gate.Props{
+			Truststore:   &gate.TruststoreProps{DomainName: jsii.String("api.example.com"), Move: jsii.Bool(true), Key: jsii.String("k")},
+			Preprocessor: &gate.PreprocessorProps{PinnedIssuers: []string{strings.Repeat("0", 64)}},
+		}, "Truststore.Move is on and Bucket or Key is set"},
+		{"no object", gate.Props{Truststore: &gate.TruststoreProps{DomainName: jsii.String("api.example.com"), Bucket: jsii.String("b")}}, "Truststore.Bucket or Key is missing"},
+
 		{"bucket name", gate.Props{Buckets: &gate.BucketsProps{UploadName: jsii.String("My_Bucket")}}, `Buckets.UploadName is "My_Bucket"`},
 		{"bucket name token", gate.Props{Buckets: &gate.BucketsProps{CacheName: awscdk.Aws_STACK_NAME()}}, "Buckets.CacheName is known only at deployment"},
 		{"one bucket", gate.Props{Buckets: &gate.BucketsProps{UploadName: jsii.String("same"), CacheName: jsii.String("same")}}, `UploadName and CacheName are both "same"`},
@@ -94,15 +103,16 @@ func TestWhatIsRefused(t *testing.T) {
 func TestAllFaultsAreNamedAtOnceAndNewPanicsWithThem(t *testing.T) {
 	props := &gate.Props{
 		AssetPath:    jsii.String(t.TempDir()),
+		Truststore:   compared(),
 		Authorizer:   &gate.AuthorizerProps{Mode: "off", LogAllowed: jsii.Number(-1)},
 		Preprocessor: &gate.PreprocessorProps{RetryAttempts: jsii.Number(9)},
 	}
 	defer func() {
 		var refused *gate.PropsError
-		if err, ok := recover().(error); !ok || !errors.As(err, &refused) || len(refused.Faults) != 5 {
-			t.Errorf("New panicked with %v, want five faults", err)
+		if err, ok := recover().(error); !ok || !errors.As(err, &refused) || len(refused.Faults) != 6 {
+			t.Errorf("New panicked with %v, want six faults", err)
 		}
-		for _, want := range []string{"the preprocessor's binary is not at ", "the authorizer's binary is not at ", "run `make build`"} {
+		for _, want := range []string{"the preprocessor's binary is not at ", "the authorizer's binary is not at ", "the truststore's binary is not at ", "run `make build`"} {
 			if !strings.Contains(refused.Error(), want) {
 				t.Errorf("no %q in %s", want, refused)
 			}

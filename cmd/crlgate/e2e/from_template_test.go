@@ -44,10 +44,11 @@ func TestFromTemplate(t *testing.T) {
 				t.Fatal(err)
 			}
 			ca := newCA(t, "alpha")
-			c := stack.Config{Template: gate, Authorizer: test.authorizer, ProxyCache: true, ProxyPreprocessor: true, Preprocessor: map[string]string{}}
+			c := stack.Config{Template: gate, Authorizer: test.authorizer, ProxyCache: true, ProxyPreprocessor: true, ProxyTruststore: true, Preprocessor: map[string]string{}, Truststore: map[string]string{}}
 			if gate.Preprocessor.Environment["PINNED_ISSUERS"] != "" {
 				pin := sha256.Sum256(ca.Certificate.Raw)
 				c.Preprocessor["PINNED_ISSUERS"] = hex.EncodeToString(pin[:])
+				c.Truststore["PINNED_ISSUERS"] = c.Preprocessor["PINNED_ISSUERS"]
 			}
 			p := templatePath{start(t, c), ca, test.issuers, test.crl, test.observes}
 			if got := slices.Sorted(maps.Keys(p.Gateways)); !slices.Equal(got, slices.Sorted(slices.Values(test.forms))) {
@@ -60,6 +61,13 @@ func TestFromTemplate(t *testing.T) {
 			}
 			holdToPolicy(t, "the authorizer", gate.Authorizer.Policy, p.Proxy.Requests())
 			holdToPolicy(t, "the preprocessor", gate.Preprocessor.Policy, p.PreprocessorProxy.Requests())
+			if gate.Truststore != nil {
+				p.awaitLog("Memory Size: 256 MB")
+				holdToPolicy(t, "the truststore's function", gate.Truststore.Policy, p.TruststoreProxy.Requests())
+				holdDomainToPolicy(t, gate.Truststore.Policy, p.DomainAPI.Requests())
+			} else if name != "gate alone" {
+				t.Error("nobody looks after the truststore")
+			}
 		})
 	}
 }
@@ -101,6 +109,7 @@ func (p templatePath) run() {
 	}
 	p.Deliver([]byte(preprocess.ReconcileRequest))
 	p.drain()
+	p.checkTruststore(true)
 
 	// Settings and a CRL without their CA; the CA; what is no CRL; what nobody is told of.
 	good, revoked, later := p.ca.issue("good"), p.ca.issue("revoked"), p.ca.issue("revoked later")
@@ -112,6 +121,7 @@ func (p templatePath) run() {
 	p.upload(name+".json", []byte(`{"grace":"1h"}`), preprocess.OutcomeAccepted)
 	p.upload(p.crl+"page.crl", []byte("<html>no CRL</html>"), preprocess.OutcomeRefused)
 	p.drain()
+	p.checkTruststore(false)
 	p.expectAll(good, "good")
 	p.expectAll(revoked, "revoked")
 
@@ -132,6 +142,7 @@ func (p templatePath) run() {
 	p.awaitLog("deleted", p.crl+"alpha.crl")
 	p.Deliver([]byte(preprocess.ReconcileRequest))
 	p.drain()
+	p.checkTruststore(false)
 	if l := p.logged("elsewhere/object"); l != "" {
 		p.t.Errorf("the preprocessor was told of an object outside the prefixes: %s", l)
 	}

@@ -59,14 +59,15 @@ func important(l lambdaruntime.LogLine) bool {
 	return line.Level == "ERROR"
 }
 
-// Events that both functions answer without doing anything: one without a
-// certificate, and S3's test event.
+// Events that the functions answer without doing anything: one without a
+// certificate, and S3's test event. The truststore's function looks once, whatever
+// the event.
 const (
 	probeAuthorizer   = `{"requestContext":{}}`
 	probePreprocessor = `{"Service":"Amazon S3","Event":"s3:TestEvent"}`
 )
 
-// ready invokes both functions once, so that settings that they refuse show now
+// ready invokes the functions once, so that settings that they refuse show now
 // and in their own words.
 func (f *functionLog) ready(ctx context.Context, s *stack.Stack) error {
 	f.mu.Lock()
@@ -81,7 +82,10 @@ func (f *functionLog) ready(ctx context.Context, s *stack.Stack) error {
 		name     string
 		function *lambdaruntime.Function
 		event    string
-	}{{"authorizer", s.Authorizer, probeAuthorizer}, {"preprocessor", s.Preprocessor, probePreprocessor}} {
+	}{{"authorizer", s.Authorizer, probeAuthorizer}, {"preprocessor", s.Preprocessor, probePreprocessor}, {"truststore", s.Truststore, "{}"}} {
+		if probe.function == nil {
+			continue // no template has it
+		}
 		r, err := probe.function.Invoke(ctx, []byte(probe.event))
 		if err == nil && r.FunctionError != "" {
 			err = errors.New(r.ErrorMessage)

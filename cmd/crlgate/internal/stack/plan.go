@@ -77,6 +77,9 @@ func (c *Config) follow() {
 		return
 	}
 	c.Authorizer, c.Preprocessor = over(t.Authorizer.Environment, c.Authorizer), over(t.Preprocessor.Environment, c.Preprocessor)
+	if t.Truststore != nil {
+		c.Truststore = over(t.Truststore.Environment, c.Truststore)
+	}
 	if c.AuthorizerMemoryMB == 0 {
 		c.AuthorizerMemoryMB = t.Authorizer.MemoryMB
 	}

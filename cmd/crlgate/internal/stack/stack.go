@@ -25,6 +25,7 @@ import (
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/lambdaruntime"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/template"
+	"github.com/crlgate/crlgate/internal/domainapi"
 	"github.com/crlgate/crlgate/pkg/objectstore"
 )
 
@@ -63,9 +64,9 @@ type Config struct {
 	// Domain is the gateways' custom domain name; "": DomainName.
 	Domain string
 
-	// Authorizer and Preprocessor are settings of the functions, beside the
-	// names of the buckets.
-	Authorizer, Preprocessor map[string]string
+	// Authorizer, Preprocessor and Truststore are settings of the functions,
+	// beside the names of the buckets. The last runs only by a template.
+	Authorizer, Preprocessor, Truststore map[string]string
 	// AuthorizerMemoryMB and PreprocessorMemoryMB default to 128 and 512.
 	AuthorizerMemoryMB, PreprocessorMemoryMB int
 	// AuthorizerConcurrency is AWS_LAMBDA_MAX_CONCURRENCY of the authorizer;
@@ -84,8 +85,9 @@ type Config struct {
 	EventFilter func(event []byte) [][]byte
 	// ProxyCache puts a proxy between the authorizer and the S3 server, which
 	// counts requests and injects faults; see Stack.Proxy. ProxyPreprocessor
-	// puts one between the preprocessor and the S3 server.
-	ProxyCache, ProxyPreprocessor bool
+	// puts one between the preprocessor and the S3 server, ProxyTruststore one
+	// between the truststore's function, or API Gateway on its behalf, and it.
+	ProxyCache, ProxyPreprocessor, ProxyTruststore bool
 	// Log receives what the functions write, line by line; may be nil.
 	Log func(lambdaruntime.LogLine)
 	// AccessLog receives a record of each request; may be nil.
@@ -104,12 +106,17 @@ type Stack struct {
 	// PreprocessorProxy is the preprocessor's; nil unless ProxyPreprocessor. It
 	// is another than Proxy where ProxyCache is set too.
 	PreprocessorProxy *s3proc.Proxy
+	TruststoreProxy   *s3proc.Proxy // nil unless ProxyTruststore
 	Uploads           *objectstore.Bucket
 	Cache             *objectstore.Bucket
 	Preprocessor      *lambdaruntime.Function
 	Authorizer        *lambdaruntime.Function
-	Gateways          map[gateway.Form]*gateway.Gateway
-	ServerCA          []byte // PEM of the CA that clients verify the gateways with
+	// Truststore looks after the truststore of the domain that DomainAPI knows; both are nil unless a
+	// template has the function.
+	Truststore *lambdaruntime.Function
+	DomainAPI  *domainapi.Server
+	Gateways   map[gateway.Form]*gateway.Gateway
+	ServerCA   []byte // PEM of the CA that clients verify the gateways with
 
 	config Config
 	trust  *truststore
@@ -143,6 +150,9 @@ func Start(ctx context.Context, c Config) (s *Stack, err error) {
 	if err := s.startGateways(ctx); err != nil {
 		return nil, fmt.Errorf("starting the gateways: %w", err)
 	}
+	if err := s.startTruststore(ctx, background); err != nil {
+		return nil, fmt.Errorf("starting the truststore's function: %w", err)
+	}
 	if c.Reconcile > 0 {
 		s.wg.Go(func() { s.timer(background) })
 	}
@@ -175,12 +185,14 @@ func (c *Config) defaults() {
 
 func (s *Stack) startS3(ctx context.Context) (err error) {
 	p := s.config.plan()
-	s.S3, err = s3proc.Start(ctx, s3proc.Options{
+	options := s3proc.Options{
 		Command: s.config.S3Command, DataDir: s.config.DataDir, Port: s.config.S3Port, Stderr: s.config.S3Log,
 		Buckets: []s3proc.Bucket{{Name: p.uploads, Versioned: p.versionedUploads}, {Name: p.cache, Versioned: p.versionedCache}},
 		Events:  []s3proc.EventFilter{{Bucket: p.uploads, Prefixes: p.prefixes}},
 		OnEvent: s.onEvent,
-	})
+	}
+	s.config.truststoreBucket(&options)
+	s.S3, err = s3proc.Start(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -192,6 +204,11 @@ func (s *Stack) startS3(ctx context.Context) (err error) {
 	s.Cache = s.Uploads.Sibling(p.cache)
 	if s.config.ProxyCache || s.config.ProxyPreprocessor {
 		if s.Proxy, err = s3proc.NewProxy(s.S3.Endpoint); err != nil {
+			return err
+		}
+	}
+	if s.config.ProxyTruststore {
+		if s.TruststoreProxy, err = s3proc.NewProxy(s.S3.Endpoint); err != nil {
 			return err
 		}
 	}
@@ -226,16 +243,12 @@ func (s *Stack) startFunctions() (err error) {
 	preprocessor.MaxEventAge = p.maxEventAge
 	// Lambda waits one and two minutes; nobody does here.
 	preprocessor.RetryDelays = []time.Duration{time.Second, 2 * time.Second}[:p.retries]
-	preprocessor.OnFailure = func(record []byte) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.failures = append(s.failures, record)
-	}
+	preprocessor.OnFailure = s.failed
 	s.Preprocessor, err = lambdaruntime.Start(context.Background(), preprocessor)
 	return err
 }
 
-// function is what the two functions have in common.
+// function is what the functions have in common.
 func (s *Stack) function(name, endpoint string, settings map[string]string) lambdaruntime.Config {
 	env := map[string]string{"AWS_ENDPOINT_URL_S3": endpoint}
 	for k, v := range settings {
@@ -250,6 +263,9 @@ func (s *Stack) function(name, endpoint string, settings map[string]string) lamb
 
 // onEvent gets every S3 event notification, in order.
 func (s *Stack) onEvent(event json.RawMessage) {
+	if s.published(event) {
+		return
+	}
 	if s.trust != nil {
 		s.trust.changed()
 	}
@@ -304,7 +320,6 @@ func (s *Stack) startGateways(ctx context.Context) error {
 		s.wg.Go(func() { s.fault(g.Serve()) })
 	}
 	s.trust = newTruststore(s.Uploads, s.config.plan().issuers, s.Gateways)
-	s.wg.Go(func() { s.trust.run(ctx) })
 	return nil
 }
 
@@ -358,12 +373,15 @@ func (s *Stack) Close() error {
 	if s.trust != nil {
 		s.trust.close()
 	}
-	for _, f := range []*lambdaruntime.Function{s.Authorizer, s.Preprocessor} {
+	for _, f := range []*lambdaruntime.Function{s.Authorizer, s.Preprocessor, s.Truststore} {
 		if f != nil {
 			errs = append(errs, f.Close())
 		}
 	}
-	for _, proxy := range []*s3proc.Proxy{s.Proxy, s.PreprocessorProxy} {
+	if s.DomainAPI != nil {
+		errs = append(errs, s.DomainAPI.Close())
+	}
+	for _, proxy := range []*s3proc.Proxy{s.Proxy, s.PreprocessorProxy, s.TruststoreProxy} {
 		if proxy != nil {
 			errs = append(errs, proxy.Close()) // twice does no harm, where it is one
 		}

@@ -26,7 +26,12 @@ type truststore struct {
 	kick     chan struct{}
 	quit     chan struct{}
 	once     sync.Once
-	current  []*x509.Certificate // in force; run's own
+	// operator, if set, is told of certificates in force: who keeps the domain's
+	// truststore object at them.
+	operator func(context.Context, []*x509.Certificate) error
+
+	applying sync.Mutex
+	current  []*x509.Certificate // in force
 
 	mu      sync.Mutex
 	loaded  int // certificates in force
@@ -65,6 +70,9 @@ func (t *truststore) run(context.Context) {
 		if err == nil {
 			err = t.apply(certs)
 		}
+		if err == nil && t.operator != nil {
+			err = t.operator(ctx, certs)
+		}
 		t.mu.Lock()
 		t.lastErr = err
 		t.mu.Unlock()
@@ -78,6 +86,8 @@ func (t *truststore) run(context.Context) {
 // apply puts certificates in force, if they are not already: a new truststore
 // ends TLS sessions, and most events of the upload bucket are of CRLs.
 func (t *truststore) apply(certs []*x509.Certificate) error {
+	t.applying.Lock()
+	defer t.applying.Unlock()
 	if slices.EqualFunc(certs, t.current, (*x509.Certificate).Equal) {
 		return nil
 	}

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -30,9 +29,27 @@ type Gate struct {
 	// client certificates; "" without one.
 	Domain    string
 	MutualTLS bool
+	// Truststore is the function that looks after the domain's truststore; nil
+	// without one.
+	Truststore *Truststore
 }
 
-// Function is one of the two functions.
+// Truststore is the function that looks after a domain's truststore, and what
+// invokes it.
+type Truststore struct {
+	Function
+	// Bucket and Key are the object with which the domain begins; "" where the
+	// template does not say, and the function moves it.
+	Bucket, Key string
+	// Prefixes are those of the cache bucket whose objects, created, invoke it.
+	Prefixes    []string
+	Retries     int
+	MaxEventAge time.Duration
+	TimerEvery  time.Duration
+	TimerInput  string
+}
+
+// Function is one of the functions.
 type Function struct {
 	Environment map[string]string
 	MemoryMB    int
@@ -70,17 +87,19 @@ const (
 // gate finds the gate: the functions that have the buckets' names as settings.
 func (d *document) gate() (*Gate, error) {
 	var g Gate
-	var preprocessor, authorizer []string
+	var preprocessor, authorizer, truststore []string
 	for _, id := range d.of(functionType) {
 		env := d.properties(id).get("Environment", "Variables")
 		switch {
+		case !env.get("DOMAIN_NAME").missing():
+			truststore = append(truststore, id)
 		case !env.get("UPLOAD_BUCKET").missing():
 			preprocessor = append(preprocessor, id)
 		case !env.get("CACHE_BUCKET").missing():
 			authorizer = append(authorizer, id)
 		}
 	}
-	if len(preprocessor) != 1 || len(authorizer) != 1 {
+	if len(preprocessor) != 1 || len(authorizer) != 1 || len(truststore) > 1 {
 		return nil, fmt.Errorf("it has %d functions with UPLOAD_BUCKET and %d more with CACHE_BUCKET, and must have one gate: one of each", len(preprocessor), len(authorizer))
 	}
 	uploads, cache, err := d.buckets(preprocessor[0], &g)
@@ -91,10 +110,11 @@ func (d *document) gate() (*Gate, error) {
 		func() error { return d.function(authorizer[0], &g.Authorizer, uploads, cache) },
 		func() error { return d.function(preprocessor[0], &g.Preprocessor, uploads, cache) },
 		func() error { return d.events(uploads, preprocessor[0], &g) },
-		func() error { return d.retries(preprocessor[0], &g) },
-		func() error { return d.timer(preprocessor[0], &g) },
+		func() (err error) { g.Retries, g.MaxEventAge, err = d.retries(preprocessor[0]); return err },
+		func() (err error) { g.TimerEvery, g.TimerInput, err = d.timer(preprocessor[0]); return err },
 		func() error { return d.apis(&g) },
 		func() error { return d.domain(&g) },
+		func() error { return d.truststore(truststore, uploads, cache, &g) },
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -169,27 +189,9 @@ func (d *document) function(id string, f *Function, buckets ...string) error {
 
 // events reads what the upload bucket tells the preprocessor.
 func (d *document) events(uploads, preprocessor string, g *Gate) error {
-	told := map[string][]string{}
-	for _, c := range d.properties(uploads).get("NotificationConfiguration", "LambdaConfigurations").items() {
-		event, err := c.get("Event").text()
-		if err != nil {
-			return err
-		}
-		to, err := c.get("Function").text()
-		if err != nil {
-			return err
-		}
-		if to != arnOf(preprocessor) {
-			return fmt.Errorf("%s notifies %s, which is not the preprocessor", uploads, to)
-		}
-		for _, rule := range c.get("Filter", "S3Key", "Rules").items() {
-			name, _ := rule.get("Name").text()
-			prefix, err := rule.get("Value").text()
-			if err != nil || name != "prefix" {
-				return fmt.Errorf("%s: only filters by prefix are understood here", rule.at)
-			}
-			told[event] = append(told[event], prefix)
-		}
+	told, err := d.notifications(uploads, preprocessor)
+	if err != nil {
+		return err
 	}
 	created, removed := told["s3:ObjectCreated:*"], told["s3:ObjectRemoved:*"]
 	slices.Sort(created)
@@ -201,118 +203,75 @@ func (d *document) events(uploads, preprocessor string, g *Gate) error {
 	return nil
 }
 
-// retries reads what becomes of events that fail.
-func (d *document) retries(preprocessor string, g *Gate) error {
-	g.Retries, g.MaxEventAge = 2, 6*time.Hour // Lambda's own
+// notifications reads what a bucket tells its one function: prefixes by event.
+func (d *document) notifications(bucket, function string) (map[string][]string, error) {
+	told := map[string][]string{}
+	for _, c := range d.properties(bucket).get("NotificationConfiguration", "LambdaConfigurations").items() {
+		event, err := c.get("Event").text()
+		if err != nil {
+			return nil, err
+		}
+		to, err := c.get("Function").text()
+		if err != nil {
+			return nil, err
+		}
+		if to != arnOf(function) {
+			return nil, fmt.Errorf("%s notifies %s, and %s was expected", bucket, to, function)
+		}
+		for _, rule := range c.get("Filter", "S3Key", "Rules").items() {
+			name, _ := rule.get("Name").text()
+			prefix, err := rule.get("Value").text()
+			if err != nil || name != "prefix" {
+				return nil, fmt.Errorf("%s: only filters by prefix are understood here", rule.at)
+			}
+			told[event] = append(told[event], prefix)
+		}
+	}
+	return told, nil
+}
+
+// retries reads what becomes of a function's events that fail.
+func (d *document) retries(function string) (retries int, age time.Duration, err error) {
 	for _, id := range d.of("AWS::Lambda::EventInvokeConfig") {
 		p := d.properties(id)
-		if name, err := p.get("FunctionName").text(); err != nil || name != preprocessor {
+		if name, err := p.get("FunctionName").text(); err != nil || name != function {
 			continue
 		}
 		retries, err := p.get("MaximumRetryAttempts").number(2)
 		if err != nil {
-			return err
+			return 0, 0, err
 		}
 		age, err := p.get("MaximumEventAgeInSeconds").number(6 * 3600)
-		if err != nil {
-			return err
-		}
-		g.Retries, g.MaxEventAge = int(retries), time.Duration(age)*time.Second
-		return nil
+		return int(retries), time.Duration(age) * time.Second, err
 	}
-	return nil
+	return 2, 6 * time.Hour, nil // Lambda's own
 }
 
 var rate = regexp.MustCompile(`^rate\((\d+) (minute|hour|day)s?\)$`)
 
-// timer reads what invokes the preprocessor by time.
-func (d *document) timer(preprocessor string, g *Gate) error {
+// timer reads what invokes a function by time.
+func (d *document) timer(function string) (every time.Duration, input string, err error) {
 	for _, id := range d.of("AWS::Events::Rule") {
 		for _, target := range d.properties(id).get("Targets").items() {
-			if to, err := target.get("Arn").text(); err != nil || to != arnOf(preprocessor) {
+			if to, err := target.get("Arn").text(); err != nil || to != arnOf(function) {
 				continue
 			}
 			schedule, err := d.properties(id).get("ScheduleExpression").text()
 			if err != nil {
-				return err
+				return 0, "", err
 			}
 			found := rate.FindStringSubmatch(schedule)
 			if found == nil {
-				return fmt.Errorf("%s has the schedule %q; the local stack knows rate(…)", id, schedule)
+				return 0, "", fmt.Errorf("%s has the schedule %q; the local stack knows rate(…)", id, schedule)
 			}
 			n, err := strconv.Atoi(found[1])
 			if err != nil {
-				return fmt.Errorf("%s: %w", id, err)
+				return 0, "", fmt.Errorf("%s: %w", id, err)
 			}
-			g.TimerEvery = time.Duration(n) * map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}[found[2]]
-			g.TimerInput, err = target.get("Input").text()
-			return err
+			every = time.Duration(n) * map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}[found[2]]
+			input, err = target.get("Input").text()
+			return every, input, err
 		}
 	}
-	return fmt.Errorf("no rule invokes %s by time", preprocessor)
-}
-
-// apis reads the authorizers of APIs.
-func (d *document) apis(g *Gate) error {
-	for _, kind := range []string{"AWS::ApiGateway::Authorizer", "AWS::ApiGatewayV2::Authorizer"} {
-		for _, id := range d.of(kind) {
-			a, err := d.api(id, kind == "AWS::ApiGatewayV2::Authorizer")
-			if err == nil {
-				a.RequestParameters, err = d.requestParameters(id, a.HTTP)
-			}
-			if err != nil {
-				return err
-			}
-			g.APIs = append(g.APIs, a)
-		}
-	}
-	return nil
-}
-
-func (d *document) api(id string, http bool) (a API, err error) {
-	p := d.properties(id)
-	kind, ttl := "Type", 300.0 // API Gateway's own for REST APIs
-	if http {
-		kind, ttl = "AuthorizerType", 0
-	}
-	if got, _ := p.get(kind).text(); got != "REQUEST" {
-		return a, fmt.Errorf("%s is an authorizer of type %q, which gets no client certificate; crlgate's are of type REQUEST", id, got)
-	}
-	a = API{HTTP: http}
-	if a.IdentitySources, err = p.get("IdentitySource").texts(); err != nil {
-		return a, err
-	}
-	if !http && len(a.IdentitySources) > 0 { // one text, with commas
-		a.IdentitySources = strings.FieldsFunc(strings.Join(a.IdentitySources, ","), func(r rune) bool { return r == ',' })
-	}
-	seconds, err := p.get("AuthorizerResultTtlInSeconds").number(ttl)
-	if err != nil {
-		return a, err
-	}
-	a.TTL = time.Duration(seconds) * time.Second
-	if a.PayloadFormat, err = p.get("AuthorizerPayloadFormatVersion").text(); err != nil {
-		return a, err
-	}
-	a.SimpleResponses, _ = p.get("EnableSimpleResponses").v.(bool)
-	return a, nil
-}
-
-// domain reads the custom domain name.
-func (d *document) domain(g *Gate) (err error) {
-	for _, kind := range []string{"AWS::ApiGateway::DomainName", "AWS::ApiGatewayV2::DomainName"} {
-		for _, id := range d.of(kind) {
-			if g.Domain != "" {
-				return fmt.Errorf("it has more than one domain name; the local stack knows one")
-			}
-			p := d.properties(id)
-			if g.Domain, err = p.get("DomainName").text(); err != nil {
-				return err
-			}
-			g.MutualTLS = !p.get("MutualTlsAuthentication", "TruststoreUri").missing()
-			if !g.MutualTLS {
-				return fmt.Errorf("%s has no MutualTlsAuthentication: no client certificate would reach the authorizer", id)
-			}
-		}
-	}
-	return nil
+	return 0, "", fmt.Errorf("no rule invokes %s by time", function)
 }

@@ -1,5 +1,5 @@
 // Package template reads from a synthesized CloudFormation template what it
-// says of a gate: the two functions with their settings, what the upload bucket
+// says of a gate: the functions with their settings, what the upload bucket
 // notifies of, the timer, the authorizers of the APIs, and what the functions'
 // roles may do. [Read] reads a file; the local stack runs by what it returns,
 // so that infrastructure and tests cannot drift apart.

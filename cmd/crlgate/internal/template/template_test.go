@@ -48,6 +48,10 @@ func TestReadTheExample(t *testing.T) {
 		"timer's event":           {g.TimerInput, `{"crlgate":"reconcile"}`},
 		"domain":                  {g.Domain, "api.example.com"},
 		"mutual TLS":              {g.MutualTLS, true},
+		"the truststore's":        {[2]string{g.Truststore.Bucket, g.Truststore.Environment["DOMAIN_NAME"]}, [2]string{"cdk-hnb659fds-assets-123456789012-us-east-1", "api.example.com"}},
+		"its events":              {[]any{g.Truststore.Prefixes, g.Truststore.Retries, g.Truststore.MaxEventAge}, []any{[]string(nil), 2, time.Hour}},
+		"its timer":               {[]any{g.Truststore.TimerEvery, g.Truststore.TimerInput}, []any{5 * time.Minute, `{"crlgate":"truststore"}`}},
+		"its rights":              {[]any{len(g.Truststore.Policy.Grants("s3")), len(g.Truststore.Policy.Grants("apigateway"))}, []any{4, 1}},
 		"APIs":                    {withoutParameters(g.APIs), []template.API{{}, {HTTP: true, PayloadFormat: "2.0", SimpleResponses: true}}},
 		"REST parameters":         {len(g.APIs[0].RequestParameters), 0},
 		"HTTP parameters":         {g.APIs[1].RequestParameters["overwrite:header.x-client-cert-serial"], "$context.authorizer.serial"},
@@ -109,6 +113,9 @@ func TestReadEverythingOn(t *testing.T) {
 	}
 	if !reflect.DeepEqual(g.Authorizer.Environment, want) {
 		t.Errorf("the authorizer's settings %v, want %v", g.Authorizer.Environment, want)
+	}
+	if ts := g.Truststore; ts == nil || ts.Bucket != "" || ts.Environment["MOVE_DOMAIN"] != "true" || !slices.Equal(ts.Prefixes, []string{"truststore/"}) || g.Domain != "api.example.com" {
+		t.Errorf("the truststore's function: %+v", ts)
 	}
 	if !slices.Equal(g.Prefixes, []string{"cas/", "crl/", "lists/"}) || g.Retries != 1 || g.MaxEventAge != time.Hour || g.Authorizer.Timeout != 5*time.Second || g.Authorizer.Reserved != 100 {
 		t.Errorf("%+v", g)
@@ -274,7 +281,7 @@ func TestTheTemplateHasNoMore(t *testing.T) {
 				}
 			}
 		}
-		if seen != 2 {
+		if seen != 3 {
 			t.Errorf("%s: %d functions of the gate", path, seen)
 		}
 	}
