@@ -27,6 +27,8 @@ var exits = []exitCodes{
 	{"inspect", "the object is whole", "it is not: damaged, cut short, or none of crlgate's"},
 	{"invoke", "the answer is allow", "the answer is deny"},
 	{"explain", "the certificate is let in", "it is denied"},
+	{"deny", "it is in force, or was so already", "it is refused, or nobody wanted it written"},
+	{"allow", "it is in force, or was so already", "it is refused, or nobody wanted it written"},
 	{"put", "every upload is accepted", "one is pending or refused"},
 	{"status", "nothing is expired, refused or pending", "something is"},
 }

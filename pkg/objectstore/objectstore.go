@@ -84,6 +84,10 @@ type PutOptions struct {
 	IfNoneMatch  bool
 	ContentType  string
 	CacheControl string
+	// Metadata is stored with the object (x-amz-meta-…): lower-case names, values
+	// of printable ASCII, 2 KB together (Amazon S3 User Guide, "Working with object
+	// metadata").
+	Metadata map[string]string
 }
 
 // DeleteOptions are the conditions of a deletion; the zero value has none.

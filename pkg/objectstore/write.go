@@ -56,6 +56,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body io.ReadSeeker, opts P
 		IfMatch:       header(opts.IfMatch),
 		ContentType:   header(opts.ContentType),
 		CacheControl:  header(opts.CacheControl),
+		Metadata:      opts.Metadata,
 	}
 	if opts.IfNoneMatch {
 		in.IfNoneMatch = aws.String("*")

@@ -26,8 +26,8 @@ func TestPutSendsEachConditionAsAHeader(t *testing.T) {
 		{"if none match", objectstore.PutOptions{IfNoneMatch: true}, map[string]string{"If-Match": "", "If-None-Match": "*"}},
 		{
 			"metadata",
-			objectstore.PutOptions{ContentType: "application/json", CacheControl: "no-cache"},
-			map[string]string{"Content-Type": "application/json", "Cache-Control": "no-cache"},
+			objectstore.PutOptions{ContentType: "application/json", CacheControl: "no-cache", Metadata: map[string]string{"crlgate-by": "alice"}},
+			map[string]string{"Content-Type": "application/json", "Cache-Control": "no-cache", "X-Amz-Meta-Crlgate-By": "alice"},
 		},
 	}
 	for _, tt := range tests {

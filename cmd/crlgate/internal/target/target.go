@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/crlgate/crlgate/pkg/objectstore"
+	"github.com/crlgate/crlgate/pkg/revocation"
 )
 
 // Options name a target. All empty means the local stack of the current folder.
@@ -35,6 +37,28 @@ func (t *Target) String() string {
 		return "local stack in " + t.Local.Folder
 	}
 	return "s3://" + t.Cache.Name()
+}
+
+// RevalidateAfter is the authorizer's REVALIDATE_AFTER, as far as it is known: a local
+// stack's own, else the default.
+func (t *Target) RevalidateAfter() time.Duration {
+	return t.setting("REVALIDATE_AFTER", revocation.DefaultRevalidateAfter)
+}
+
+// MaxUnvalidated is the authorizer's MAX_UNVALIDATED, likewise.
+func (t *Target) MaxUnvalidated() time.Duration {
+	return t.setting("MAX_UNVALIDATED", revocation.DefaultMaxUnvalidated)
+}
+
+func (t *Target) setting(name string, otherwise time.Duration) time.Duration {
+	if t.Local == nil {
+		return otherwise
+	}
+	d, err := time.ParseDuration(t.Local.Authorizer[name])
+	if err != nil {
+		return otherwise // the authorizer would not have started with it
+	}
+	return d
 }
 
 // Open finds the target. It asks S3 nothing: a bucket that does not exist shows

@@ -13,9 +13,11 @@ import (
 // Is reports whether what is written to w goes to a terminal.
 func Is(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
+	return ok && IsInput(f)
+}
+
+// IsInput reports whether what is read from f comes from a terminal.
+func IsInput(f *os.File) bool {
 	info, err := f.Stat()
 	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
 		return false

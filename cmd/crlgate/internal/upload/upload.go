@@ -112,6 +112,12 @@ func (u *Uploader) send(ctx context.Context, f File) (*sent, error) {
 	return s, nil
 }
 
+// Await waits for the report on a version that somebody has put under a key. before
+// is what was reported under it until then; at is when it was put.
+func (u *Uploader) Await(ctx context.Context, f File, version objectstore.Version, before *preprocess.Report, at time.Time) (*preprocess.Report, error) {
+	return u.await(ctx, &sent{File: f, version: version, before: before, at: at})
+}
+
 // Pauses between two looks for a report.
 const (
 	firstPause = 30 * time.Millisecond
