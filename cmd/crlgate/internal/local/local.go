@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/feed"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/gateway"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/stack"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/target"
@@ -75,6 +76,8 @@ type local struct {
 	dir     string // Folder, absolute
 	state   string // its state folder
 	out     *printer
+	hub     *feed.Hub    // what is printed, for other commands to follow
+	feed    *feed.Server // offers it
 	stack   *stack.Stack
 	folder  *folder
 	reports reports
@@ -87,7 +90,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	l := &local{Config: c, dir: dir, state: filepath.Join(dir, target.StateFolder), out: newPrinter(c.Out, c.Words)}
+	l := &local{Config: c, dir: dir, state: filepath.Join(dir, target.StateFolder), out: newPrinter(c.Out, c.Words), hub: feed.NewHub(time.Now())}
 	if err := l.fits(); err != nil {
 		return err
 	}
@@ -170,7 +173,7 @@ func (l *local) start(ctx context.Context) (stop func() error, err error) {
 		Template: l.Template, Ports: l.ports(), S3Port: l.S3Port, Upstream: l.Upstream, Domain: l.Domain,
 		Authorizer: l.Authorizer, Preprocessor: l.Preprocessor, Freeze: l.Freeze, Reconcile: l.Reconcile,
 		AuthorizerMemoryMB: l.AuthorizerMemoryMB, PreprocessorMemoryMB: l.PreprocessorMemoryMB,
-		Log: f.line, AccessLog: l.out.request, GatewayLog: l.out.handshakes(),
+		Log: f.line, AccessLog: l.request, GatewayLog: l.out.handshakes(),
 	})
 	if err != nil {
 		return nil, err
@@ -179,12 +182,18 @@ func (l *local) start(ctx context.Context) (stop func() error, err error) {
 	stop = func() error {
 		l.out.words("Stopping …")
 		err := errors.Join(l.stack.Close(), os.Remove(ca))
+		if l.feed != nil {
+			err = errors.Join(err, l.feed.Close())
+		}
 		if err == nil {
 			l.out.words("Stopped: no process and no port is left. What was uploaded stays in %s.", filepath.Join(target.StateFolder, dataFolder))
 		}
 		return err
 	}
 	err = os.WriteFile(ca, l.stack.ServerCA, 0o644)
+	if err == nil {
+		l.feed, err = feed.Serve(l.hub)
+	}
 	if err == nil {
 		err = f.ready(ctx, l.stack)
 	}
@@ -198,6 +207,12 @@ func (l *local) start(ctx context.Context) (stop func() error, err error) {
 	// What the folder does not hold may have changed as well: time has passed.
 	l.stack.Deliver([]byte(preprocess.ReconcileRequest))
 	return stop, nil
+}
+
+// request prints a request and tells whoever follows.
+func (l *local) request(r gateway.Record) {
+	l.out.request(r)
+	l.hub.Request(feed.OfRecord(r))
 }
 
 func (l *local) ports() map[gateway.Form]int {
@@ -225,6 +240,7 @@ func (l *local) describe() *target.State {
 		Endpoint: l.stack.S3.Endpoint, Region: l.stack.S3.Region, AccessKey: l.stack.S3.AccessKey, SecretKey: l.stack.S3.SecretKey,
 		UploadBucket: l.stack.Uploads.Name(), CacheBucket: l.stack.Cache.Name(),
 		Domain: l.stack.Domain(), ServerCA: filepath.Join(l.state, serverCAFile), Gateways: map[string]string{}, Authorizer: l.settings(),
+		Feed: l.feed.URL, FeedToken: l.feed.Token,
 	}
 	for form, g := range l.stack.Gateways {
 		s.Gateways[form.String()] = g.Addr().String()
@@ -283,6 +299,7 @@ func (l *local) look(ctx context.Context) error {
 	news, reportErr := l.reports.news(ctx)
 	for _, r := range news {
 		l.out.report(r)
+		l.hub.Report(r)
 	}
 	l.out.waiting(l.reports.waiting())
 	return errors.Join(err, reportErr)

@@ -35,6 +35,10 @@ type State struct {
 	Domain   string            `json:"domain"`
 	ServerCA string            `json:"server_ca"` // file with the CA of the gateways' certificate
 	Gateways map[string]string `json:"gateways"`  // form → host:port
+	// Feed is where what the stack sees can be followed, with FeedToken; see
+	// package feed.
+	Feed      string `json:"feed,omitempty"`
+	FeedToken string `json:"feed_token,omitempty"`
 	// Authorizer holds the authorizer's settings, as environment variables.
 	Authorizer map[string]string `json:"authorizer,omitempty"`
 }
