@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -34,6 +35,24 @@ type Input struct {
 	Cert      string   // file of a client certificate, PEM or DER; "": none
 	At        time.Time
 	AllowSHA1 bool
+	// Open opens the files; nil: os.Open.
+	Open func(name string) (io.ReadCloser, error)
+}
+
+func (in *Input) open(name string) (io.ReadCloser, error) {
+	if in.Open == nil {
+		return os.Open(name)
+	}
+	return in.Open(name)
+}
+
+func (in *Input) read(name string) ([]byte, error) {
+	f, err := in.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
 }
 
 // Result is the answer, in the form of "crlgate check --json".
@@ -111,7 +130,7 @@ func readIssuers(in Input) (cas []*issuer.CA, warnings []string, err error) {
 	names := map[string]int{}
 	policy := issuer.Policy{AllowSHA1: in.AllowSHA1}
 	for _, file := range in.Issuers {
-		data, err := os.ReadFile(file)
+		data, err := in.read(file)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -198,7 +217,7 @@ func acceptAll(in Input, cas []*issuer.CA, cat *catalog.Catalog, sets Bucket, r 
 }
 
 func readCRL(file string, in Input) (*preprocess.Candidate, error) {
-	f, err := os.Open(file)
+	f, err := in.open(file)
 	if err != nil {
 		return nil, err
 	}
@@ -295,7 +314,7 @@ func (b Bucket) ReadAll(_ context.Context, key string, maxBytes int64, opts obje
 
 // decide asks for the certificate and decides as the authorizer would.
 func (r *Result) decide(ctx context.Context, in Input, cache Bucket) error {
-	data, err := os.ReadFile(in.Cert)
+	data, err := in.read(in.Cert)
 	if err != nil {
 		return err
 	}

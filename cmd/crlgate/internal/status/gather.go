@@ -99,7 +99,7 @@ func Gather(ctx context.Context, cache Cache, now time.Time) (*Status, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the catalog: %w", err)
 	}
-	reports, err := readReports(ctx, cache)
+	reports, err := ReadReports(ctx, cache)
 	if err != nil {
 		return nil, fmt.Errorf("reading the reports: %w", err)
 	}
@@ -109,8 +109,8 @@ func Gather(ctx context.Context, cache Cache, now time.Time) (*Status, error) {
 // parallel is how many reports are read at a time.
 const parallel = 16
 
-// readReports reads every report, by upload key.
-func readReports(ctx context.Context, cache Cache) (map[string]*preprocess.Report, error) {
+// ReadReports reads every report, by upload key.
+func ReadReports(ctx context.Context, cache Cache) (map[string]*preprocess.Report, error) {
 	var mu sync.Mutex
 	reports := map[string]*preprocess.Report{}
 	g, ctx := errgroup.WithContext(ctx)

@@ -65,7 +65,7 @@ func (l Layout) Plan(paths []string, as string) ([]File, error) {
 func (l Layout) place(p, as string) (File, error) {
 	f := File{Path: p}
 	kind, size, err := classify(p)
-	if errors.Is(err, errUnknown) && as != "" {
+	if errors.Is(err, ErrUnknown) && as != "" {
 		// Whatever it is, the preprocessor will say what is wrong with it.
 		kind, err = l.kindAt(as), nil
 	}
@@ -132,14 +132,17 @@ func classify(p string) (kind string, size int64, err error) {
 	if err != nil {
 		return "", 0, err
 	}
-	kind, err = kindOf(head)
+	kind, err = KindOf(head)
 	if err != nil {
 		err = fmt.Errorf("%s %w", p, err)
 	}
 	return kind, info.Size(), err
 }
 
-func kindOf(head []byte) (string, error) {
+// KindOf tells what a file is for, one of preprocess's kinds, by its first octets;
+// all of them, where it is no longer than an issuers file may be. The error says
+// in words what it is instead, and is [ErrUnknown] where that cannot be told.
+func KindOf(head []byte) (string, error) {
 	if len(head) > 0 && head[0] == 0x30 && !bytes.Contains(head, []byte("-----BEGIN ")) {
 		if derCertificate(head) {
 			return preprocess.KindIssuer, nil
@@ -160,10 +163,11 @@ func kindOf(head []byte) (string, error) {
 	case bytes.HasPrefix(bytes.TrimSpace(head), []byte("{")) && json.Valid(head):
 		return preprocess.KindSettings, nil
 	}
-	return "", errUnknown
+	return "", ErrUnknown
 }
 
-var errUnknown = errors.New("is neither a CRL (DER or PEM), nor certificates of a CA (PEM), nor settings (JSON); if it is meant to be one, name its key with --as and the preprocessor will say what is wrong with it")
+// ErrUnknown says that a file is nothing that is uploaded.
+var ErrUnknown = errors.New("is neither a CRL (DER or PEM), nor certificates of a CA (PEM), nor settings (JSON); if it is meant to be one, name its key with --as and the preprocessor will say what is wrong with it")
 
 // kindAt is what the preprocessor takes an upload under this key for.
 func (l Layout) kindAt(key string) string {
