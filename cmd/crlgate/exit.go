@@ -30,6 +30,7 @@ var exits = []exitCodes{
 	{"deny", "it is in force, or was so already", "it is refused, or nobody wanted it written"},
 	{"allow", "it is in force, or was so already", "it is refused, or nobody wanted it written"},
 	{"put", "every upload is accepted", "one is pending or refused"},
+	{"console", "stopped by Ctrl-C or SIGTERM", ""},
 	{"status", "nothing is expired, refused or pending", "something is"},
 }
 
