@@ -126,5 +126,6 @@ clean: ## Remove what was built
 	rm -rf $(BUILD)
 
 include infra/infra.mk
+include cmd/crlgate/internal/console/console.mk
 include bench/bench.mk
 include tools/release/release.mk
