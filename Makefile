@@ -13,8 +13,10 @@ HOSTARCH   = $(shell $(GO) env GOARCH)
 REVISION  := $(shell git describe --tags --always --dirty 2>/dev/null)
 
 # Binaries come out the same on every machine: no paths, no version control
-# stamps, no symbols, no cgo.
-GOFLAGS_FUNCTION := -trimpath -buildvcs=false -tags lambda.norpc -ldflags='-s -w -buildid='
+# stamps, no symbols, no cgo. TAGS=otel links OpenTelemetry traces (docs/operations.md).
+comma := ,
+TAGS  ?=
+GOFLAGS_FUNCTION := -trimpath -buildvcs=false -tags lambda.norpc$(addprefix $(comma),$(TAGS)) -ldflags='-s -w -buildid='
 GO_VERSION_WANT  := 1.26
 
 .PHONY: help

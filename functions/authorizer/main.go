@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"github.com/crlgate/crlgate/functions/internal/tracing"
 	"github.com/crlgate/crlgate/pkg/authorize"
 	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/revocation"
@@ -44,9 +45,18 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reaching the cache bucket: %w", err)
 	}
-	cache := revocation.New(bucket, revocation.Config{
+	tracer, err := tracing.New(ctx, c.Function)
+	if err != nil {
+		return err
+	}
+	var store revocation.Store = bucket
+	var metrics revocation.Metrics = cacheMetrics{recorder}
+	if tracer != nil {
+		store, metrics = tracedStore{store, tracer}, tracedMetrics{metrics, tracer}
+	}
+	cache := revocation.New(store, revocation.Config{
 		RevalidateAfter: c.RevalidateAfter, MaxUnvalidated: c.MaxUnvalidated, MemoryBudget: c.MemoryBudget,
-	}, time.Now, log, cacheMetrics{recorder})
+	}, time.Now, log, metrics)
 	handler := authorize.New(authorize.Config{
 		Asker:      cache,
 		Settings:   authorize.Settings{Observe: c.Observe, RequireChain: c.RequireChain},
@@ -54,7 +64,7 @@ func run(ctx context.Context) error {
 		Metrics: decisionMetrics{recorder, &modes{recorder: recorder, observe: c.Observe, catalog: cache.Catalog}, dueAfter(c.RevalidateAfter)},
 	})
 	cache.Warm() // in the background, while Lambda finishes the init
-	lambda.StartWithOptions(handler, lambda.WithContext(ctx), lambda.WithEnableSIGTERM(func() { _ = recorder.Flush(time.Now()) }))
+	lambda.StartWithOptions(tracer.Handler("decide", handler), lambda.WithContext(ctx), lambda.WithEnableSIGTERM(func() { _ = recorder.Flush(time.Now()) }))
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"github.com/crlgate/crlgate/functions/internal/tracing"
 	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/preprocess"
 	"github.com/crlgate/crlgate/pkg/telemetry"
@@ -35,14 +36,22 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reaching the upload bucket: %w", err)
 	}
+	tracer, err := tracing.New(ctx, c.Function)
+	if err != nil {
+		return err
+	}
 	h := &handler{config: c, uploads: uploads, cache: uploads.Sibling(c.CacheBucket)}
-	lambda.StartWithOptions(h, lambda.WithContext(ctx))
+	if tracer != nil {
+		h.uploads, h.cache = tracedUploads{h.uploads, tracer}, tracedCache{h.cache, tracer}
+	}
+	lambda.StartWithOptions(tracer.Handler("preprocess", h), lambda.WithContext(ctx))
 	return nil
 }
 
 type handler struct {
-	config         config
-	uploads, cache *objectstore.Bucket
+	config  config
+	uploads preprocess.Uploads
+	cache   preprocess.Cache
 }
 
 // Invoke handles one event. What went wrong for good was reported and is no
