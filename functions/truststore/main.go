@@ -21,9 +21,6 @@ import (
 	"github.com/crlgate/crlgate/pkg/truststore/keeper"
 )
 
-// maxAttempts is how often a call of API Gateway is tried, which allows few a second.
-const maxAttempts = 5
-
 func main() {
 	if err := run(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "truststore:", err)
@@ -40,7 +37,9 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reaching the cache bucket: %w", err)
 	}
-	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRetryMaxAttempts(maxAttempts))
+	// The SDK's own three attempts: where API Gateway throttles for longer, Lambda
+	// tries the event again minutes later, and the timer comes besides.
+	aws, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
 		return fmt.Errorf("loading the AWS configuration: %w", err)
 	}

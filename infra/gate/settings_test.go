@@ -3,8 +3,10 @@ package gate_test
 import (
 	"context"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +71,35 @@ func TestFunctionsTakeTheirSettings(t *testing.T) {
 			if said := start(t, binary, env); !strings.Contains(said, "CACHE_BUCKET") {
 				t.Errorf("%s: %s takes an empty CACHE_BUCKET, so that this test says nothing: %s", name, id, said)
 			}
+		}
+	}
+}
+
+// TestEverySettingIsReachable: what a function reads a prop can set, so that a setting that is added there and
+// forgotten here shows. AWS_… is Lambda's own.
+func TestEverySettingIsReachable(t *testing.T) {
+	m := full(t)
+	read := regexp.MustCompile(`r\.[A-Z][A-Za-z]*\("([A-Z][A-Z0-9_]+)"`)
+	for id, function := range functionOf {
+		source, err := os.ReadFile("../../functions/" + function + "/config.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		env := environment(m, id)
+		known := map[string]bool{}
+		for _, found := range read.FindAllStringSubmatch(string(source), -1) {
+			known[found[1]] = true
+			if _, set := env[found[1]]; !set && !strings.HasPrefix(found[1], "AWS_") {
+				t.Errorf("the %s reads %s, which no prop sets", function, found[1])
+			}
+		}
+		for name := range env {
+			if !known[name] {
+				t.Errorf("the %s is given %s, which it does not read", function, name)
+			}
+		}
+		if len(known) < 3 {
+			t.Errorf("only %d settings of the %s were found", len(known), function)
 		}
 	}
 }
