@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"pkg/catalog":     {"pkg/crl", "pkg/issuer", "pkg/serialset"},
 	"pkg/truststore":  {"pkg/catalog", "pkg/issuer", "pkg/objectstore"},
 	"pkg/preprocess":  {"internal/der", "pkg/catalog", "pkg/crl", "pkg/issuer", "pkg/objectstore", "pkg/serialset", "pkg/truststore"},
+	"pkg/fetch":       {"pkg/catalog", "pkg/clientcert", "pkg/crl", "pkg/issuer", "pkg/objectstore"},
 	"pkg/revocation":  {"internal/der", "pkg/catalog", "pkg/clientcert", "pkg/crl", "pkg/issuer", "pkg/objectstore", "pkg/serialset"},
 	"pkg/authorize":   {"pkg/clientcert", "pkg/issuer", "pkg/revocation"},
 

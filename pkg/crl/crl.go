@@ -51,6 +51,9 @@ type List struct {
 	IDP            *IssuingDistributionPoint // nil: absent
 	AuthorityKeyID []byte                    // keyIdentifier of the authority key identifier; nil: absent
 	FreshestCRL    bool                      // a freshestCRL extension was present
+	// FreshestURIs are the URIs that it names, those of one distribution point
+	// together.
+	FreshestURIs [][]string
 
 	Entries  int   // number of entries
 	Indirect bool  // some entry carries a certificateIssuer extension

@@ -34,6 +34,9 @@ func (p *parser) revokedCertificates(limit int64) error {
 	if err != nil {
 		return err
 	}
+	if p.headerOnly {
+		return p.pass(end, "revokedCertificates")
+	}
 	e := &p.entries
 	e.length = end - p.s.off
 	e.batch.Dates = make([]uint32, 0, batchEntries)

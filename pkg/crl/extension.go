@@ -112,7 +112,7 @@ func (p *parser) readExtensions(der []byte, off int64, malformed Code, where str
 func (p *parser) crlExtensions(limit int64) error {
 	l := p.list
 	if p.s.off < limit {
-		if err := p.readCRLExtensions(limit); err != nil {
+		if err := p.readCRLExtensions(limit); err != nil && !(p.headerOnly && bearable(err)) {
 			return err
 		}
 	}
@@ -166,7 +166,7 @@ func (p *parser) crlExtension(e extension) error {
 		if !sequenceOf(e.value) {
 			return refuse(ExtensionMalformed, "freshestCRL is not CRLDistributionPoints (RFC 5280 §5.2.6)")
 		}
-		l.FreshestCRL = true
+		l.FreshestCRL, l.FreshestURIs = true, freshestURIs(e.value)
 	case idIssuerAltName, idAuthorityInfo:
 		// Other names of the issuer, and where to find its certificate:
 		// nothing that changes what the CRL says.

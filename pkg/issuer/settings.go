@@ -36,6 +36,8 @@ type Settings struct {
 	Deny []Serial `json:"deny,omitempty"`
 	// AllowUntil lets this CA's clients through until then, all but hits.
 	AllowUntil time.Time `json:"allow_until,omitzero"`
+	// CRLURLs are where the fetcher gets this CA's CRLs: http or https.
+	CRLURLs []string `json:"crl_urls,omitempty"`
 }
 
 // Observe reports whether denials of this CA's clients are only reported.
@@ -173,7 +175,7 @@ func ParseSettings(data []byte, now time.Time) (Settings, error) {
 	if err != nil {
 		return s, &Refusal{SettingsMalformed, "the file is not one JSON object: " + err.Error()}
 	}
-	known := []string{"domains", "mode", "grace", "max_crl_age", "crl", "deny", "allow_until"}
+	known := []string{"domains", "mode", "grace", "max_crl_age", "crl", "deny", "allow_until", "crl_urls"}
 	var unknown []string
 	for i, k := range keys {
 		switch {
@@ -263,7 +265,7 @@ func (s *Settings) validate(now time.Time) error {
 	if s.AllowUntil.After(now.Add(MaxAllowAhead)) {
 		faults = append(faults, fmt.Errorf("allow_until %s lies more than %d days ahead", s.AllowUntil.Format(time.RFC3339), MaxAllowAhead/(24*time.Hour)))
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, s.crlURLs()...)...)
 }
 
 // domainName accepts what can be a custom domain name of API Gateway, a

@@ -111,6 +111,7 @@ func TestCodesPage(t *testing.T) {
 			}
 		}
 	}
-	compare(codes, declared(t, "Code", "crl", "issuer", "catalog", "preprocess", "truststore"), "accepted", "pending", "refused", "deleted", "none, only logged")
+	compare(codes, declared(t, "Code", "crl", "issuer", "catalog", "preprocess", "truststore", "fetch"),
+		"accepted", "pending", "refused", "deleted", "none, only logged", "fetched", "unchanged", "failed")
 	compare(reasons, declared(t, "Reason", "authorize"), "allow", "deny")
 }
