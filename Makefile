@@ -5,7 +5,7 @@ SHELL       := /bin/bash
 
 GO        ?= go
 BUILD     := build
-FUNCTIONS := preprocessor authorizer truststore
+FUNCTIONS := preprocessor authorizer truststore fetcher
 ARCHES    := arm64 amd64
 HOSTARCH   = $(shell $(GO) env GOARCH)
 

@@ -46,7 +46,7 @@ that every row was as expected. Nothing is left behind.
 }
 
 func functionsFlag(cmd *cobra.Command, into *string) {
-	cmd.Flags().StringVar(into, "functions", "", "`DIR` with preprocessor/bootstrap and authorizer/bootstrap for this machine (default $CRLGATE_FUNCTIONS, or where \"make build\" puts them)")
+	cmd.Flags().StringVar(into, "functions", "", "`DIR` with a folder for each function that holds its bootstrap, built for this machine (default $CRLGATE_FUNCTIONS, or where \"make build\" puts them)")
 	_ = cmd.MarkFlagDirname("functions")
 }
 
@@ -63,7 +63,7 @@ func localParts(functions string) (binaries string, s3 []string, err error) {
 	if functions == "" {
 		functions = filepath.Join(filepath.Dir(self), "..", "lambda", runtime.GOARCH)
 	}
-	for _, name := range []string{"preprocessor", "authorizer"} {
+	for _, name := range []string{"preprocessor", "authorizer", "fetcher"} {
 		if _, err := os.Stat(filepath.Join(functions, name, "bootstrap")); err != nil {
 			return "", nil, fmt.Errorf("the %s function is not built: %w; run \"make build\", or name its folder with --functions", name, err)
 		}

@@ -17,7 +17,7 @@ import (
 func localCommand() *cobra.Command {
 	c := local.Config{Ports: map[gateway.Form]int{}}
 	var functions, upstream, fromTemplate string
-	var authorizer, preprocessor []string
+	var authorizer, preprocessor, fetcher []string
 	var rest, http1, http2 int
 	cmd := &cobra.Command{
 		Use:   "local [DIR]",
@@ -31,6 +31,9 @@ DIR (default: the current folder) holds what an administrator would upload:
   issuers/<ca>.pem    every certificate of a CA; clients are verified with these
   issuers/<ca>.json   that CA's settings, optional
   crls/…              CRLs, DER or PEM
+
+CRLs come from the crl_urls of a CA's settings as well; for a server on this machine,
+--fetcher ALLOW_HOSTS=localhost lets the fetcher go there.
 
 Files that are there, that change or that come are uploaded, and those that go are
 deleted. Each report is printed as it comes, and a line for each request: time,
@@ -72,6 +75,9 @@ how to do is refused.
 			if c.Preprocessor, err = functionSettings("preprocessor", preprocessor); err != nil {
 				return err
 			}
+			if c.Fetcher, err = functionSettings("fetcher", fetcher); err != nil {
+				return err
+			}
 			for form, p := range map[gateway.Form]*int{gateway.REST: &rest, gateway.HTTP1: &http1, gateway.HTTP2: &http2} {
 				if *p < 0 || *p > 65535 {
 					return fmt.Errorf("--%s %d is not a port: use 1 to 65535, or 0 for a free one", portFlags[form], *p)
@@ -104,14 +110,16 @@ how to do is refused.
 	f.StringVar(&c.Domain, "domain", "api.local.test", "the gateways' custom domain `NAME`")
 	f.StringArrayVar(&authorizer, "authorizer", nil, "setting of the authorizer, `KEY=VALUE` (may be given more than once)")
 	f.StringArrayVar(&preprocessor, "preprocessor", nil, "setting of the preprocessor, `KEY=VALUE` (may be given more than once)")
+	f.StringArrayVar(&fetcher, "fetcher", nil, "setting of the fetcher, `KEY=VALUE` (may be given more than once)")
 	f.IntVar(&c.AuthorizerMemoryMB, "authorizer-memory", 128, "memory of the authorizer, `MB`")
 	f.IntVar(&c.PreprocessorMemoryMB, "preprocessor-memory", 512, "memory of the preprocessor, `MB`")
 	f.BoolVar(&c.Freeze, "freeze", false, "stop the authorizer's processes between requests, as Lambda does")
 	f.DurationVar(&c.Reconcile, "reconcile", time.Minute, "how often the timer has the preprocessor look at everything; 0: never")
+	f.DurationVar(&c.Fetch, "fetch-every", 10*time.Second, "how often the timer has the fetcher look for CRLs that are due; 0: never")
 	f.BoolVar(&c.Fresh, "fresh", false, "begin with empty buckets")
 	f.BoolVar(&c.Logs, "logs", false, "print everything that the functions log")
 	functionsFlag(cmd, &functions)
-	for name, values := range map[string][]string{"authorizer": local.KnownSettings["authorizer"], "preprocessor": local.KnownSettings["preprocessor"]} {
+	for name, values := range local.KnownSettings {
 		completeKeys(cmd, name, values)
 	}
 	return cmd
@@ -131,6 +139,12 @@ func leaveToTemplate(cmd *cobra.Command, c *local.Config) {
 		c.Reconcile = 0
 	case c.Reconcile == 0:
 		c.Reconcile = -1 // never, said aloud
+	}
+	switch {
+	case !given("fetch-every"):
+		c.Fetch = 0
+	case c.Fetch == 0:
+		c.Fetch = -1
 	}
 	if !given("domain") {
 		c.Domain = ""

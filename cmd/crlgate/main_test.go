@@ -37,7 +37,7 @@ func (w withFunctions) Run() int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	for _, name := range []string{"preprocessor", "authorizer", "truststore"} {
+	for _, name := range []string{"preprocessor", "authorizer", "truststore", "fetcher"} {
 		build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-o", filepath.Join(dir, name, "bootstrap"), "../../functions/"+name)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {

@@ -60,12 +60,12 @@ func (f *Fetcher) tell(s *State) {
 	switch s.Outcome {
 	case OutcomeFetched:
 		f.metrics.Fetched(s.CA)
-		log.Info("fetched a new CRL", "object", s.Key, "bytes", s.Size, "crl_number", s.Number, "detail", s.Detail)
+		log.Info("CRL fetched", "object", s.Key, "bytes", s.Size, "crl_number", s.Number, "detail", s.Detail)
 	case OutcomeUnchanged:
 		f.metrics.Unchanged(s.CA)
 	case OutcomeFailed:
 		f.metrics.FetchFailed(s.CA, s.Code)
-		log.Warn("not fetched", "detail", s.Detail)
+		log.Warn("CRL not fetched", "detail", s.Detail)
 	}
 }
 

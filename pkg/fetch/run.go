@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/crlgate/crlgate/pkg/catalog"
 	"github.com/crlgate/crlgate/pkg/objectstore"
@@ -43,13 +40,6 @@ type Summary struct {
 // for.
 var ErrNothingWanted = errors.New("nothing of that is configured to be fetched")
 
-const (
-	// lastWords is how much of the time until the context's deadline is kept for
-	// writing states; leastLook what must be left beside that to begin a look.
-	lastWords = 10 * time.Second
-	leastLook = 10 * time.Second
-)
-
 // Run looks at what is wanted. What went wrong with a URL is in its state, and
 // does not keep the others from being fetched; an error means that the buckets
 // could not be read or written. now is the time at which the run begins. A look
@@ -74,9 +64,11 @@ func (f *Fetcher) Run(ctx context.Context, now time.Time, want Want) (Summary, e
 		return s, f.nothing(want, sources)
 	}
 	f.order(todo)
-	f.lookAll(ctx, todo, clock, &s)
+	l := f.newLooks(ctx, clock, &s)
+	l.start(todo)
+	errs := []error{l.wait(!want.All)}
 	f.measure(sources, clock())
-	errs := []error{f.forget(ctx, gone)}
+	errs = append(errs, f.forget(ctx, gone))
 	for _, r := range s.Looks {
 		errs = append(errs, r.Err)
 	}
@@ -114,19 +106,8 @@ func (f *Fetcher) nothing(w Want, sources []Source) error {
 // are no more.
 func (f *Fetcher) sources(ctx context.Context) (sources []Source, gone []string, err error) {
 	m := f.memory
-	data, object, err := f.cache.ReadAll(ctx, catalog.Key, catalog.MaxSize, objectstore.GetOptions{IfNoneMatch: m.version})
-	switch {
-	case errors.Is(err, objectstore.ErrNotModified):
-	case errors.Is(err, objectstore.ErrNotFound):
-		return nil, nil, nil // nothing was accepted yet
-	case err != nil:
-		return nil, nil, fmt.Errorf("reading the catalog: %w", err)
-	default:
-		c, err := catalog.Parse(data)
-		if err != nil {
-			return nil, nil, fmt.Errorf("reading the catalog: %s: %w", catalog.Key, err)
-		}
-		m.catalog, m.version = c, object.Version
+	if err := f.readCatalog(ctx); err != nil || m.catalog == nil {
+		return nil, nil, err
 	}
 	if m.known != nil && len(m.known) == 0 && len(Sources(m.catalog, f.config.CDP, nil)) == 0 {
 		return nil, nil, nil // nothing to do, and no reason to list states
@@ -134,13 +115,7 @@ func (f *Fetcher) sources(ctx context.Context) (sources []Source, gone []string,
 	if m.known, err = readStates(ctx, f.uploads, f.config.StatePrefix, m.known); err != nil {
 		return nil, nil, err
 	}
-	var states []*State
-	for _, key := range sortedKeys(m.known) {
-		if s := m.known[key].state; s != nil {
-			states = append(states, s)
-		}
-	}
-	sources = Sources(m.catalog, f.config.CDP, states)
+	sources = f.configured()
 	kept := map[string]bool{}
 	for _, s := range sources {
 		kept[s.StateKey(f.config.StatePrefix)] = true
@@ -151,6 +126,43 @@ func (f *Fetcher) sources(ctx context.Context) (sources []Source, gone []string,
 		}
 	}
 	return sources, gone, nil
+}
+
+// readCatalog reads the catalog, if it has changed. While there is none, nothing
+// was accepted yet.
+func (f *Fetcher) readCatalog(ctx context.Context) error {
+	m := f.memory
+	data, object, err := f.cache.ReadAll(ctx, catalog.Key, catalog.MaxSize, objectstore.GetOptions{IfNoneMatch: m.version})
+	switch {
+	case errors.Is(err, objectstore.ErrNotModified):
+		return nil
+	case errors.Is(err, objectstore.ErrNotFound):
+		m.catalog, m.version = nil, ""
+		return nil
+	case err != nil:
+		return fmt.Errorf("reading the catalog: %w", err)
+	}
+	c, err := catalog.Parse(data)
+	if err != nil {
+		return fmt.Errorf("reading the catalog: %s: %w", catalog.Key, err)
+	}
+	m.catalog, m.version = c, object.Version
+	return nil
+}
+
+// configured lists the sources by what was read last.
+func (f *Fetcher) configured() []Source {
+	m := f.memory
+	if m.catalog == nil {
+		return nil
+	}
+	var states []*State
+	for _, key := range sortedKeys(m.known) {
+		if s := m.known[key].state; s != nil {
+			states = append(states, s)
+		}
+	}
+	return Sources(m.catalog, f.config.CDP, states)
 }
 
 func sortedKeys(m map[string]knownState) []string { return slices.Sorted(maps.Keys(m)) }
@@ -188,43 +200,6 @@ func (f *Fetcher) order(todo []Source) {
 	})
 }
 
-// lookAll looks at sources, some at a time, while there is time.
-func (f *Fetcher) lookAll(ctx context.Context, todo []Source, clock func() time.Time, s *Summary) {
-	looking := ctx
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		looking, cancel = context.WithDeadline(ctx, deadline.Add(-lastWords))
-		defer cancel()
-	}
-	var mu sync.Mutex
-	var g errgroup.Group
-	g.SetLimit(f.config.Parallel)
-	for _, source := range todo {
-		g.Go(func() error {
-			if deadline, ok := looking.Deadline(); looking.Err() != nil || ok && time.Until(deadline) < leastLook {
-				mu.Lock()
-				defer mu.Unlock()
-				s.Left++
-				return nil
-			}
-			mu.Lock()
-			before := f.memory.known[source.StateKey(f.config.StatePrefix)]
-			mu.Unlock()
-			r, after := f.look(ctx, looking, source, before, clock)
-			mu.Lock()
-			defer mu.Unlock()
-			if r.State == nil {
-				s.Left++
-				return nil
-			}
-			f.memory.known[source.StateKey(f.config.StatePrefix)] = after
-			s.Looks = append(s.Looks, r)
-			return nil
-		})
-	}
-	_ = g.Wait() // no look returns an error
-}
-
 // measure tells the metrics of every source.
 func (f *Fetcher) measure(sources []Source, now time.Time) {
 	for _, source := range sources {
@@ -247,7 +222,7 @@ func (f *Fetcher) forget(ctx context.Context, keys []string) error {
 		switch {
 		case err == nil, errors.Is(err, objectstore.ErrPreconditionFailed), errors.Is(err, objectstore.ErrConflict):
 			delete(f.memory.known, key)
-			f.log.Info("no longer configured to be fetched", "object", key)
+			f.log.Info("CRL no longer fetched", "object", key)
 		default:
 			errs = append(errs, fmt.Errorf("removing the state %s: %w", key, err))
 		}

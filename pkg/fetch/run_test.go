@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -191,5 +192,37 @@ func TestTwoFetchers(t *testing.T) {
 	}
 	if states, err := ReadStates(t.Context(), w.uploads, DefaultStatePrefix); err != nil || len(states) != 8 {
 		t.Errorf("%d states, %v", len(states), err)
+	}
+}
+
+// TestASlowURLHoldsUpNobody: while one look is under way, what is due is looked at.
+func TestASlowURLHoldsUpNobody(t *testing.T) {
+	w := newWorld(t)
+	w.fetcher.config.MinInterval, w.fetcher.config.MaxInterval = time.Second, time.Second
+	p := &publisher{}
+	p.set(makeCRL(t, 1), `"1"`)
+	var slow atomic.Bool
+	again := make(chan struct{})
+	url, _ := serve(t, func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/slow" {
+			p.ServeHTTP(rw, r)
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if len(p.asked) == 3 {
+				close(again)
+			}
+			return
+		}
+		slow.Store(true)
+		select {
+		case <-again: // it answers once the other was asked three times
+		case <-r.Context().Done():
+		}
+	})
+	w.fetcher.client.config.IdleTimeout = time.Minute
+	w.ca("a", testCA(), url+"/slow", url+"/quick")
+	s := w.run(Want{})
+	if len(s.Looks) < 4 || !slow.Load() || len(p.asked) < 3 {
+		t.Errorf("%d looks, of which %d at the quick one", len(s.Looks), len(p.asked))
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 // Shares of the time from one CRL of a CA to its next.
 const (
-	looks        = 24 // looks between two CRLs: a CRL out of turn is found within that share
+	regularLooks = 24 // looks between two CRLs: a CRL out of turn is found within that share
 	overdueLooks = 96 // the same, once a CRL should be there and is not
 	guess        = 4  // CRLs in a validity, as long as the habit is not known
 )
@@ -66,7 +66,7 @@ func (c *Config) regular(s *State, now time.Time, least, most time.Duration) tim
 		}
 		habit = s.NextUpdate.Sub(*s.ThisUpdate) / guess
 	}
-	pause := min(max(habit/looks, least), most)
+	pause := min(max(habit/regularLooks, least), most)
 	if s.ThisUpdate == nil || s.Habit <= 0 {
 		return pause
 	}

@@ -34,6 +34,7 @@ const (
 	KeyGeneration     = "generation"
 	KeyBytes          = "bytes"
 	KeyDurationMS     = "duration_ms"
+	KeyURL            = "url"
 	KeyErr            = "err"
 )
 
@@ -50,6 +51,7 @@ const (
 	authorizer   = "authorizer"
 	preprocessor = "preprocessor"
 	truststore   = "truststore"
+	fetcher      = "fetcher"
 )
 
 var (
@@ -57,7 +59,11 @@ var (
 	auth = []string{authorizer}
 	prep = []string{preprocessor}
 	trus = []string{truststore}
-	all  = []string{authorizer, preprocessor, truststore}
+	fet  = []string{fetcher}
+	all  = []string{authorizer, preprocessor, truststore, fetcher}
+
+	bothAndFetcher = []string{authorizer, preprocessor, fetcher}
+	prepAndFetcher = []string{preprocessor, fetcher}
 )
 
 var keys = []Key{
@@ -68,27 +74,28 @@ var keys = []Key{
 	{KeyReason, "string", auth, "reason code of the decision"},
 	{KeyWouldDeny, "bool", auth, "true where what would be denied was let in"},
 	{KeyMode, "string", auth, "what let it in: observe, allow_until or crl: optional"},
-	{KeyCA, "string", both, "the CA's name: that of its issuers file"},
+	{KeyCA, "string", bothAndFetcher, "the CA's name: that of its issuers file"},
 	{KeySerial, "string", auth, "the certificate's serial number, lower-case hexadecimal"},
 	{KeySubject, "string", auth, "the certificate's subject, as text"},
 	{KeyFingerprint, "string", auth, "SHA-256 of the certificate, hexadecimal"},
 	{KeyDomainName, "string", []string{authorizer, truststore}, "domain name that the client asked for, or whose truststore is kept"},
 	{KeyCRL, "string", both, "the CRL: its upload key; in the authorizer's lines its name, which is that key escaped"},
-	{KeyCRLNumber, "string", both, "the CRL number, decimal"},
+	{KeyCRLNumber, "string", bothAndFetcher, "the CRL number, decimal"},
 	{KeyRevocationDate, "string", auth, "the entry's revocation date, RFC 3339"},
 	{KeyEntries, "number", both, "number of CRL entries"},
 	{KeyAdded, "number", prep, "serials that the CRL before does not have"},
 	{KeyVanished, "number", prep, "serials of the CRL before that this one does not have"},
 	{KeyOutcome, "string", prep, "what became of an upload: accepted, pending, refused or deleted"},
-	{KeyCode, "string", prep, "code of a report"},
+	{KeyCode, "string", prepAndFetcher, "code of a report"},
 	{KeyDetail, "string", all, "words of a report, or what stood in the way of a good status"},
 	{KeyChanged, "bool", prep, "whether the CA's certificates in the catalog changed"},
 	{KeyObject, "string", all, "an object: its key in its bucket, or s3://bucket/key"},
 	{KeyETag, "string", both, "an object's ETag"},
 	{KeyVersionID, "string", trus, "an object's version id"},
 	{KeyGeneration, "number", both, "the catalog's generation"},
-	{KeyBytes, "number", both, "a size in bytes"},
-	{KeyDurationMS, "number", prep, "a duration in milliseconds"},
+	{KeyBytes, "number", bothAndFetcher, "a size in bytes"},
+	{KeyDurationMS, "number", prepAndFetcher, "a duration in milliseconds"},
+	{KeyURL, "string", fet, "a URL that a CRL is fetched from"},
 	{KeyErr, "string", all, "an error's text"},
 }
 

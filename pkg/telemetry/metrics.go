@@ -32,6 +32,12 @@ const (
 	IssuersChanged
 	SecondsToNotAfter
 	PreprocessLatency
+	CRLFetched
+	CRLUnchanged
+	FetchFailures
+	FetchBytes
+	FetchAge
+	FetchLatency
 	TruststoreOutOfStep
 	TruststoreWarnings
 	TruststoreMoved
@@ -213,6 +219,31 @@ var definitions = [numMetrics]Definition{
 	PreprocessLatency: {
 		"PreprocessLatency", Milliseconds, Distribution, inTotal,
 		"Time that one run of the preprocessor took.",
+	},
+	CRLFetched: {
+		"CRLFetched", Count, Counter, inTotalAndCA,
+		"Looks at a URL that brought new bytes, written to the upload bucket.",
+	},
+	CRLUnchanged: {
+		"CRLUnchanged", Count, Counter, inTotalAndCA,
+		"Looks at a URL that brought nothing new.",
+	},
+	FetchFailures: {
+		"FetchFailures", Count, Counter,
+		[][]Dimension{total, byCode, byCA},
+		"Looks at a URL that failed, by the state's code, and by CA.",
+	},
+	FetchBytes: {
+		"FetchBytes", Bytes, Counter, inTotalAndCA,
+		"Bytes of bodies read from the servers of CAs.",
+	},
+	FetchAge: {
+		"FetchAge", Seconds, Highest, inTotalAndCA,
+		"Time since a URL last answered as it should or, if it never did, since it was first asked; of several, the greatest. Recorded at each run.",
+	},
+	FetchLatency: {
+		"FetchLatency", Milliseconds, Distribution, inTotal,
+		"Time that one run of the fetcher took.",
 	},
 	TruststoreOutOfStep: {
 		"TruststoreOutOfStep", Count, Highest, inTotal,

@@ -151,6 +151,7 @@ func TestEverythingIsEmitted(t *testing.T) {
 	s.faultsOfThePreprocessor()
 	s.partitions()
 	s.truststore(pin)
+	s.fetcher()
 	s.modes()
 	s.ending()
 

@@ -60,3 +60,14 @@ func (a *authority) crl(change func(*pki.CRLOptions)) []byte {
 	}
 	return must[[]byte](a.t, "making a CRL")(a.CRL(o))
 }
+
+func namedFor(name string) pkix.Name {
+	return pkix.Name{CommonName: "e2e " + name, Organization: []string{"crlgate e2e"}}
+}
+
+func bigInt(n int64) *big.Int { return big.NewInt(n) }
+
+// freshestExtension is freshestCRL (RFC 5280 §5.2.6).
+func freshestExtension(value []byte) []pkix.Extension {
+	return []pkix.Extension{{Id: []int{2, 5, 29, 46}, Value: value}}
+}

@@ -82,7 +82,7 @@ func binaries(dir string) (err error) {
 	}
 	if functionsDir = os.Getenv("CRLGATE_FUNCTIONS"); functionsDir == "" {
 		functionsDir = filepath.Join(dir, "functions")
-		for _, name := range []string{"preprocessor", "authorizer", "truststore"} {
+		for _, name := range []string{"preprocessor", "authorizer", "truststore", "fetcher"} {
 			if err := buildFunction(filepath.Join(functionsDir, name, "bootstrap"), "./functions/"+name); err != nil {
 				return err
 			}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -178,6 +179,32 @@ func (r *Reader) Fingerprints(name string) [][32]byte {
 			continue
 		}
 		out = append(out, [32]byte(b))
+	}
+	return out
+}
+
+// Hosts reads host names and addresses as URLs name them, separated by commas,
+// in lower case and without a final dot; an IPv6 address may have its brackets.
+func (r *Reader) Hosts(name string) []string {
+	v, ok := r.value(name)
+	if !ok {
+		return nil
+	}
+	var out []string
+	for h := range strings.SplitSeq(v, ",") {
+		h = strings.TrimSuffix(strings.ToLower(strings.TrimSpace(h)), ".")
+		bare := strings.TrimSuffix(strings.TrimPrefix(h, "["), "]")
+		if _, err := netip.ParseAddr(bare); err == nil {
+			out = append(out, bare)
+			continue
+		}
+		if h == "" || strings.ContainsFunc(h, func(c rune) bool {
+			return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' && c != '_'
+		}) {
+			r.Fault(name, v, "it must be host names or addresses, as URLs name them, separated by commas: no scheme, no port, no wildcard")
+			return nil
+		}
+		out = append(out, h)
 	}
 	return out
 }

@@ -60,11 +60,12 @@ func important(l lambdaruntime.LogLine) bool {
 }
 
 // Events that the functions answer without doing anything: one without a
-// certificate, and S3's test event. The truststore's function looks once, whatever
-// the event.
+// certificate, S3's test event, and one that asks for nothing. The truststore's
+// function looks once, whatever the event.
 const (
 	probeAuthorizer   = `{"requestContext":{}}`
 	probePreprocessor = `{"Service":"Amazon S3","Event":"s3:TestEvent"}`
+	probeFetcher      = `{"crlgate":"ready"}`
 )
 
 // ready invokes the functions once, so that settings that they refuse show now
@@ -82,7 +83,7 @@ func (f *functionLog) ready(ctx context.Context, s *stack.Stack) error {
 		name     string
 		function *lambdaruntime.Function
 		event    string
-	}{{"authorizer", s.Authorizer, probeAuthorizer}, {"preprocessor", s.Preprocessor, probePreprocessor}, {"truststore", s.Truststore, "{}"}} {
+	}{{"authorizer", s.Authorizer, probeAuthorizer}, {"preprocessor", s.Preprocessor, probePreprocessor}, {"truststore", s.Truststore, "{}"}, {"fetcher", s.Fetcher, probeFetcher}} {
 		if probe.function == nil {
 			continue // no template has it
 		}

@@ -43,10 +43,10 @@ type Config struct {
 	// negative one takes a free one.
 	Ports                                    map[gateway.Form]int
 	S3Port                                   int // 0: a free one
-	Authorizer, Preprocessor                 map[string]string
+	Authorizer, Preprocessor, Fetcher        map[string]string
 	AuthorizerMemoryMB, PreprocessorMemoryMB int
 	Freeze                                   bool
-	Reconcile                                time.Duration
+	Reconcile, Fetch                         time.Duration
 	Fresh                                    bool // begin with empty buckets
 	Logs                                     bool // print what the functions log
 
@@ -102,7 +102,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	if err := l.prepare(); err != nil {
 		return err
 	}
-	l.out.words("Starting an S3 server, two Lambda functions and mutual-TLS gateways on 127.0.0.1 …")
+	l.out.words("Starting an S3 server, the Lambda functions and mutual-TLS gateways on 127.0.0.1 …")
 	stopped, err := l.start(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -171,7 +171,7 @@ func (l *local) start(ctx context.Context) (stop func() error, err error) {
 	l.stack, err = stack.Start(ctx, stack.Config{
 		Binaries: l.Binaries, S3Command: l.S3Command, DataDir: filepath.Join(l.state, dataFolder),
 		Template: l.Template, Ports: l.ports(), S3Port: l.S3Port, Upstream: l.Upstream, Domain: l.Domain,
-		Authorizer: l.Authorizer, Preprocessor: l.Preprocessor, Freeze: l.Freeze, Reconcile: l.Reconcile,
+		Authorizer: l.Authorizer, Preprocessor: l.Preprocessor, Fetcher: l.Fetcher, Freeze: l.Freeze, Reconcile: l.Reconcile, Fetch: l.Fetch,
 		AuthorizerMemoryMB: l.AuthorizerMemoryMB, PreprocessorMemoryMB: l.PreprocessorMemoryMB,
 		Log: f.line, AccessLog: l.request, GatewayLog: l.out.handshakes(),
 	})
@@ -239,7 +239,7 @@ func (l *local) describe() *target.State {
 		PID: os.Getpid(), Started: time.Now().UTC(), Folder: l.dir,
 		Endpoint: l.stack.S3.Endpoint, Region: l.stack.S3.Region, AccessKey: l.stack.S3.AccessKey, SecretKey: l.stack.S3.SecretKey,
 		UploadBucket: l.stack.Uploads.Name(), CacheBucket: l.stack.Cache.Name(),
-		Domain: l.stack.Domain(), ServerCA: filepath.Join(l.state, serverCAFile), Gateways: map[string]string{}, Authorizer: l.settings(),
+		Domain: l.stack.Domain(), ServerCA: filepath.Join(l.state, serverCAFile), Gateways: map[string]string{}, Authorizer: l.settings(), Fetcher: l.fetcherSettings(),
 		Feed: l.feed.URL, FeedToken: l.feed.Token,
 	}
 	for form, g := range l.stack.Gateways {
@@ -256,6 +256,17 @@ func (l *local) settings() map[string]string {
 		maps.DeleteFunc(settings, func(name, _ string) bool { return !slices.Contains(KnownSettings["authorizer"], name) })
 	}
 	maps.Copy(settings, l.Authorizer)
+	return settings
+}
+
+// fetcherSettings are those that were given to the fetcher.
+func (l *local) fetcherSettings() map[string]string {
+	settings := map[string]string{}
+	if l.Template != nil && l.Template.Fetcher != nil {
+		maps.Copy(settings, l.Template.Fetcher.Environment)
+		maps.DeleteFunc(settings, func(name, _ string) bool { return !slices.Contains(KnownSettings["fetcher"], name) })
+	}
+	maps.Copy(settings, l.Fetcher)
 	return settings
 }
 
@@ -330,6 +341,7 @@ func (l *local) apply(ctx context.Context, c change) error {
 // name; the others of docs/settings.md are the stack's own.
 var KnownSettings = map[string][]string{
 	"authorizer":   {"LOG_ALLOWED", "MAX_UNVALIDATED", "MEMORY_BUDGET", "MODE", "REQUIRE_CHAIN", "REVALIDATE_AFTER"},
+	"fetcher":      {"ALLOW_HOSTS", "FETCH_CDP", "IDLE_TIMEOUT", "MAX_CRL_BYTES", "MAX_INTERVAL", "MIN_INTERVAL", "TIMEOUT"},
 	"preprocessor": {"ALLOW_SHA1", "CACHE_JSON", "MAX_CRL_BYTES", "PINNED_ISSUERS", "PUBLISH_TRUSTSTORE"},
 }
 

@@ -126,7 +126,7 @@ func TestReportsAreNewsOnce(t *testing.T) {
 // TestKnownSettings compares the settings that may be set here with those that
 // the functions read.
 func TestKnownSettings(t *testing.T) {
-	own := map[string]bool{"CACHE_BUCKET": true, "UPLOAD_BUCKET": true, "ISSUER_PREFIX": true, "CRL_PREFIXES": true}
+	own := map[string]bool{"CACHE_BUCKET": true, "UPLOAD_BUCKET": true, "ISSUER_PREFIX": true, "CRL_PREFIXES": true, "FETCH_PREFIX": true, "STATE_PREFIX": true}
 	name := regexp.MustCompile(`r\.[A-Z][A-Za-z]*\("([A-Z0-9_]+)"`)
 	for function, known := range KnownSettings {
 		source, err := os.ReadFile(filepath.Join("../../../../functions", function, "config.go"))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/gateway"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/template"
+	"github.com/crlgate/crlgate/pkg/fetch"
 )
 
 // plan is what the stack runs by and a Config has no field for: the template's
@@ -23,6 +24,17 @@ type plan struct {
 	maxEventAge                            time.Duration
 	timerInput                             string
 	apis                                   map[gateway.Form]template.API
+	fetcher                                *fetcherPlan // nil: the template has none
+}
+
+// fetcherPlan is what a plan says of the fetcher.
+type fetcherPlan struct {
+	timeout     time.Duration
+	memoryMB    int
+	log         logging
+	retries     int
+	maxEventAge time.Duration
+	timerInput  string
 }
 
 // logging is how a function logs, as Lambda names it.
@@ -35,6 +47,7 @@ func (c *Config) plan() plan {
 		authorizerTimeout: 10 * time.Second, preprocessorTimeout: 15 * time.Minute, preprocessors: 2, retries: 2,
 		timerInput: `{"crlgate":"reconcile"}`,
 		apis:       map[gateway.Form]template.API{gateway.HTTP2: {SimpleResponses: true}},
+		fetcher:    &fetcherPlan{timeout: 15 * time.Minute, memoryMB: 256, timerInput: fetch.TimerRequest},
 	}
 	t := c.Template
 	if t == nil {
@@ -53,6 +66,12 @@ func (c *Config) plan() plan {
 		p.preprocessors = t.Preprocessor.Reserved
 	}
 	p.retries, p.maxEventAge, p.timerInput = t.Retries, t.MaxEventAge, t.TimerInput
+	if c.Fetch <= 0 {
+		p.fetcher = nil // unless it is asked for aloud
+	}
+	if f := t.Fetcher; f != nil {
+		p.fetcher = &fetcherPlan{f.Timeout, f.MemoryMB, logging{f.LogFormat, f.LogLevel}, f.Retries, f.MaxEventAge, f.TimerInput}
+	}
 	for _, api := range t.APIs {
 		p.apis[formOf(api)] = api
 	}
@@ -91,6 +110,12 @@ func (c *Config) follow() {
 	}
 	if c.Reconcile == 0 {
 		c.Reconcile = t.TimerEvery
+	}
+	if f := t.Fetcher; f != nil {
+		c.Fetcher = over(f.Environment, c.Fetcher)
+		if c.Fetch == 0 {
+			c.Fetch = f.TimerEvery
+		}
 	}
 	if c.Domain == "" {
 		c.Domain = t.Domain

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -64,9 +65,9 @@ type Config struct {
 	// Domain is the gateways' custom domain name; "": DomainName.
 	Domain string
 
-	// Authorizer, Preprocessor and Truststore are settings of the functions,
+	// Authorizer, Preprocessor, Fetcher and Truststore are settings of the functions,
 	// beside the names of the buckets. The last runs only by a template.
-	Authorizer, Preprocessor, Truststore map[string]string
+	Authorizer, Preprocessor, Fetcher, Truststore map[string]string
 	// AuthorizerMemoryMB and PreprocessorMemoryMB default to 128 and 512.
 	AuthorizerMemoryMB, PreprocessorMemoryMB int
 	// AuthorizerConcurrency is AWS_LAMBDA_MAX_CONCURRENCY of the authorizer;
@@ -79,6 +80,9 @@ type Config struct {
 	// Reconcile is how often the timer invokes the preprocessor; 0: never, or as
 	// the template says; negative: never.
 	Reconcile time.Duration
+	// Fetch is how often the timer invokes the fetcher; 0: never, or as the
+	// template says; negative: never.
+	Fetch time.Duration
 
 	// EventFilter, if set, decides what becomes of an S3 event: it returns the
 	// payloads to deliver now. Tests lose, double and reorder events with it.
@@ -86,8 +90,9 @@ type Config struct {
 	// ProxyCache puts a proxy between the authorizer and the S3 server, which
 	// counts requests and injects faults; see Stack.Proxy. ProxyPreprocessor
 	// puts one between the preprocessor and the S3 server, ProxyTruststore one
-	// between the truststore's function, or API Gateway on its behalf, and it.
-	ProxyCache, ProxyPreprocessor, ProxyTruststore bool
+	// between the truststore's function, or API Gateway on its behalf, and it,
+	// ProxyFetcher one between the fetcher and it.
+	ProxyCache, ProxyPreprocessor, ProxyTruststore, ProxyFetcher bool
 	// Log receives what the functions write, line by line; may be nil.
 	Log func(lambdaruntime.LogLine)
 	// AccessLog receives a record of each request; may be nil.
@@ -107,10 +112,12 @@ type Stack struct {
 	// is another than Proxy where ProxyCache is set too.
 	PreprocessorProxy *s3proc.Proxy
 	TruststoreProxy   *s3proc.Proxy // nil unless ProxyTruststore
+	FetcherProxy      *s3proc.Proxy // nil unless ProxyFetcher
 	Uploads           *objectstore.Bucket
 	Cache             *objectstore.Bucket
 	Preprocessor      *lambdaruntime.Function
 	Authorizer        *lambdaruntime.Function
+	Fetcher           *lambdaruntime.Function // idle until it is invoked; nil where there is none
 	// Truststore looks after the truststore of the domain that DomainAPI knows; both are nil unless a
 	// template has the function.
 	Truststore *lambdaruntime.Function
@@ -154,7 +161,10 @@ func Start(ctx context.Context, c Config) (s *Stack, err error) {
 		return nil, fmt.Errorf("starting the truststore's function: %w", err)
 	}
 	if c.Reconcile > 0 {
-		s.wg.Go(func() { s.timer(background) })
+		s.wg.Go(func() { s.timer(background, c.Reconcile, func() { s.Deliver([]byte(s.config.plan().timerInput)) }) })
+	}
+	if c.Fetch > 0 {
+		s.wg.Go(func() { s.timer(background, c.Fetch, s.FetchDue) })
 	}
 	return s, nil
 }
@@ -244,16 +254,16 @@ func (s *Stack) startFunctions() (err error) {
 	// Lambda waits one and two minutes; nobody does here.
 	preprocessor.RetryDelays = []time.Duration{time.Second, 2 * time.Second}[:p.retries]
 	preprocessor.OnFailure = s.failed
-	s.Preprocessor, err = lambdaruntime.Start(context.Background(), preprocessor)
-	return err
+	if s.Preprocessor, err = lambdaruntime.Start(context.Background(), preprocessor); err != nil {
+		return err
+	}
+	return s.startFetcher(p)
 }
 
 // function is what the functions have in common.
 func (s *Stack) function(name, endpoint string, settings map[string]string) lambdaruntime.Config {
 	env := map[string]string{"AWS_ENDPOINT_URL_S3": endpoint}
-	for k, v := range settings {
-		env[k] = v
-	}
+	maps.Copy(env, settings)
 	return lambdaruntime.Config{
 		Name: "crlgate-" + name, Binary: filepath.Join(s.config.Binaries, name, "bootstrap"), Env: env, Region: s.S3.Region,
 		Credentials: lambdaruntime.Credentials{AccessKeyID: s.S3.AccessKey, SecretAccessKey: s.S3.SecretKey},
@@ -285,20 +295,6 @@ func (s *Stack) Deliver(payload []byte) {
 	}
 	if _, err := s.Preprocessor.InvokeAsync(payload); err != nil && !errors.Is(err, lambdaruntime.ErrClosed) {
 		s.fault(fmt.Errorf("delivering an event: %w", err))
-	}
-}
-
-// timer asks for a reconciliation, over and over.
-func (s *Stack) timer(ctx context.Context) {
-	t := time.NewTicker(s.config.Reconcile)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-			s.Deliver([]byte(s.config.plan().timerInput))
-		}
 	}
 }
 
@@ -373,7 +369,7 @@ func (s *Stack) Close() error {
 	if s.trust != nil {
 		s.trust.close()
 	}
-	for _, f := range []*lambdaruntime.Function{s.Authorizer, s.Preprocessor, s.Truststore} {
+	for _, f := range []*lambdaruntime.Function{s.Authorizer, s.Preprocessor, s.Truststore, s.Fetcher} {
 		if f != nil {
 			errs = append(errs, f.Close())
 		}
@@ -381,7 +377,7 @@ func (s *Stack) Close() error {
 	if s.DomainAPI != nil {
 		errs = append(errs, s.DomainAPI.Close())
 	}
-	for _, proxy := range []*s3proc.Proxy{s.Proxy, s.PreprocessorProxy, s.TruststoreProxy} {
+	for _, proxy := range []*s3proc.Proxy{s.Proxy, s.PreprocessorProxy, s.TruststoreProxy, s.FetcherProxy} {
 		if proxy != nil {
 			errs = append(errs, proxy.Close()) // twice does no harm, where it is one
 		}

@@ -41,6 +41,8 @@ type State struct {
 	FeedToken string `json:"feed_token,omitempty"`
 	// Authorizer holds the authorizer's settings, as environment variables.
 	Authorizer map[string]string `json:"authorizer,omitempty"`
+	// Fetcher holds the fetcher's.
+	Fetcher map[string]string `json:"fetcher,omitempty"`
 }
 
 // ErrNoLocal says that no local stack runs in a folder.

@@ -23,6 +23,8 @@ type Gate struct {
 	// TimerEvery is the timer's period, TimerInput the event it sends.
 	TimerEvery time.Duration
 	TimerInput string
+	// Fetcher is nil where the gate has none.
+	Fetcher *Fetcher
 	// APIs are the authorizers of the template's APIs.
 	APIs []API
 	// Domain is the custom domain name, and MutualTLS whether it asks for
@@ -87,12 +89,14 @@ const (
 // gate finds the gate: the functions that have the buckets' names as settings.
 func (d *document) gate() (*Gate, error) {
 	var g Gate
-	var preprocessor, authorizer, truststore []string
+	var preprocessor, authorizer, truststore, fetcher []string
 	for _, id := range d.of(functionType) {
 		env := d.properties(id).get("Environment", "Variables")
 		switch {
 		case !env.get("DOMAIN_NAME").missing():
 			truststore = append(truststore, id)
+		case !env.get("FETCH_PREFIX").missing():
+			fetcher = append(fetcher, id)
 		case !env.get("UPLOAD_BUCKET").missing():
 			preprocessor = append(preprocessor, id)
 		case !env.get("CACHE_BUCKET").missing():
@@ -115,6 +119,7 @@ func (d *document) gate() (*Gate, error) {
 		func() error { return d.apis(&g) },
 		func() error { return d.domain(&g) },
 		func() error { return d.truststore(truststore, uploads, cache, &g) },
+		func() error { return d.fetcher(fetcher, &g, uploads, cache) },
 	} {
 		if err := step(); err != nil {
 			return nil, err
