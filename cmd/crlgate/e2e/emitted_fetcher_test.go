@@ -25,7 +25,7 @@ func (s *scenario) fetcher() {
 		maps.Copy(all, settings)
 		function, err := lambdaruntime.Start(s.t.Context(), lambdaruntime.Config{
 			Name: "crlgate-fetcher", Binary: filepath.Join(functionsDir, "fetcher", "bootstrap"), Env: all, Region: s.S3.Region,
-			Credentials: lambdaruntime.Credentials{AccessKeyID: s.S3.AccessKey, SecretAccessKey: s.S3.SecretKey}, Log: s.line,
+			Timeout: patience, Credentials: lambdaruntime.Credentials{AccessKeyID: s.S3.AccessKey, SecretAccessKey: s.S3.SecretKey}, Log: s.line,
 		})
 		if err != nil {
 			s.t.Fatal(err)
