@@ -1,9 +1,15 @@
 // Package authorize is the decision: an API Gateway authorizer event in, an
 // answer in the event's own wire form out.
 //
-// [Handler.Invoke] is what the Lambda function runs. [Decide] is the decision
-// table, a pure function; [Rule] is how users add rules of their own, which run
-// after revocation and can only deny more.
+// [Handler.Invoke] is what the Lambda function runs: it reads the event
+// ([ParseEvent]) and the client's certificate, asks what is known of its
+// revocation ([Asker], which a [revocation.Cache] is), and decides. [Decide] is
+// the decision table, a pure function of [Facts] and [Settings]; [Explain] walks it
+// in words. [Context] is what the backend and the access log are told.
+//
+// An authorizer of one's own is functions/authorizer/main.go with a [Rule] or two
+// in [Config]: rules run after revocation and can only deny more. See the example
+// of Rule.
 package authorize
 
 import (

@@ -1,5 +1,6 @@
 // Package telemetry is what crlgate tells its operators: metrics in CloudWatch's
-// embedded metric format, and the keys under which it logs.
+// embedded metric format ([Metrics]), and what it logs ([NewLogger], [Keys],
+// [Messages]). docs/operations.md has the same tables, with what to do.
 //
 // A [Recorder] adds up what happens in memory and writes it in batches, one line
 // for each group of dimensions, whenever [Recorder.FlushIfDue] finds that the
