@@ -104,7 +104,7 @@ func summaryPart(v *view) g.Node {
 		tile(counts[fresh], "fresh", "sound"),
 	}
 	nodes = append(nodes,
-		h.P(h.Class("verdict "+v.grade()), g.Text(v.verdict())),
+		h.P(h.Class("verdict "+v.grade()), h.Data("mark", map[string]string{"bad": "✕", "caution": "▲"}[v.grade()]), g.Text(v.verdict())),
 		h.Div(h.Class("short"),
 			h.Ul(append([]g.Node{h.Class("tiles")}, tiles...)...),
 			h.P(h.Class("target"), h.Strong(g.Text(v.target)), g.Textf(", catalog generation %d, ", v.status.Generation), g.Text("read at "), h.Time(h.DateTime(v.read.UTC().Format(time.RFC3339)), g.Text(clock(v.read)))),

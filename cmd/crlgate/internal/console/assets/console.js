@@ -17,6 +17,34 @@ function swap(section, html) {
   if (focus) byID(focus)?.focus({ preventScroll: true });
 }
 
+// Text that is being selected or copied is not pulled away: what comes for its
+// part meanwhile waits until the selection is gone.
+const waiting = new Map();
+
+function show({ id, html, hash }) {
+  const section = byID(id);
+  if (!section || section.dataset.part === hash) return;
+  const chosen = getSelection();
+  if (!chosen.isCollapsed && chosen.containsNode(section, true)) {
+    waiting.set(id, { id, html, hash });
+    return;
+  }
+  waiting.delete(id);
+  section.dataset.part = hash;
+  swap(section, html);
+  if (id === "summary") entitle();
+}
+
+document.addEventListener("selectionchange", () => {
+  if (getSelection().isCollapsed) for (const frame of [...waiting.values()]) show(frame);
+});
+
+// The title says how things stand, for who has the page in a tab behind others.
+function entitle() {
+  const mark = document.querySelector("#summary [data-mark]")?.dataset.mark;
+  document.title = (mark ? mark + " " : "") + "crlgate console";
+}
+
 function link(state, words) {
   const e = byID("link");
   if (e.dataset.state === state) return;
@@ -39,16 +67,7 @@ function listen() {
   events.addEventListener("error", () => {
     link("lost", events.readyState === EventSource.CLOSED ? "ended: load the page again" : "connecting again …");
   });
-  events.addEventListener("frame", (e) => {
-    const { id, html, hash } = JSON.parse(e.data);
-    const section = byID(id);
-    if (!section || section.dataset.part === hash) return;
-    // Text that is being selected or copied is not pulled away.
-    const chosen = getSelection();
-    if (!chosen.isCollapsed && section.contains(chosen.anchorNode)) return;
-    section.dataset.part = hash;
-    swap(section, html);
-  });
+  events.addEventListener("frame", (e) => show(JSON.parse(e.data)));
   events.addEventListener("say", (e) => say(JSON.parse(e.data)));
   addEventListener("pagehide", () => events.close());
 }
@@ -141,5 +160,6 @@ byID("ask-form").addEventListener("submit", (e) => {
   e.preventDefault();
   ask(new FormData(e.target));
 });
+entitle();
 drops();
 listen();
