@@ -21,7 +21,7 @@ $(CONSOLE_TOOLS): $(CONSOLE_BROWSER)/package.json $(CONSOLE_BROWSER)/package-loc
 	@touch $@
 
 CONSOLE_TEST = CRLGATE_BIN=$(CURDIR)/$(BUILD)/bin/crlgate CRLGATE_FUNCTIONS=$(CURDIR)/$(BUILD)/lambda/$(HOSTARCH) \
-	  $(GO) test -tags browser -count=1 -v -timeout 8m ./$(CONSOLE_BROWSER)
+	  $(GO) test -tags browser -count=1 -v -timeout 9m ./$(CONSOLE_BROWSER)
 
 console-test: console-browser $(CONSOLE_TOOLS) crlgate functions-host ## Drive the console in headless Chromium
 	$(GO) vet -tags browser ./$(CONSOLE_BROWSER)

@@ -89,7 +89,7 @@ func TestConsole(t *testing.T) {
 	}))
 	defer control.Close()
 
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 	defer cancel()
 	profile := t.TempDir() // of the browser
 	driver := exec.CommandContext(ctx, "node", "console.mjs")
