@@ -14,9 +14,12 @@ import (
 const decideRuns = 3
 
 // decide runs the benchmark of package authorize: a warm decision, from event
-// to answer, beside the handler that one writes first.
-func decide(ctx context.Context, _ *settings) (*report, error) {
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkDecide$", "-benchtime", "500ms", "-count", strconv.Itoa(decideRuns), "./pkg/authorize")
+// to answer, beside the handler that one writes first, for a CA with one entry
+// and for one with as many as the run has, ten million at most.
+func decide(ctx context.Context, s *settings) (*report, error) {
+	sizes := []int{1, min(s.max, 10_000_000)}
+	cmd := exec.CommandContext(ctx, "go", "test", "-timeout", "30m", "-run", "^$", "-bench", "^BenchmarkDecide$", "-benchtime", "500ms", "-count", strconv.Itoa(decideRuns), "./pkg/authorize")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("CRLGATE_BENCH_ENTRIES=%d,%d", sizes[0], sizes[1]))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -24,22 +27,28 @@ func decide(ctx context.Context, _ *settings) (*report, error) {
 	}
 	figures := benchmarks(out)
 	r := &report{}
-	const name = "BenchmarkDecide/"
 	for _, c := range []struct {
 		key, what      string
-		faster, atMost int
+		faster, atMost float64
 	}{{"first-seen", "certificate seen the first time", 5, 39}, {"seen-before", "certificate seen before", 10, 19}} {
-		ours, theirs := figures[name+c.key+"/crlgate"], figures[name+c.key+"/obvious"]
-		if len(ours["ns/op"]) == 0 || len(theirs["ns/op"]) == 0 {
-			return nil, fmt.Errorf("BenchmarkDecide has no figures for %s:\n%s", c.key, out)
+		var busy []float64 // crlgate's processor time, by size
+		for _, n := range sizes {
+			name := fmt.Sprintf("BenchmarkDecide/%d/%s/", n, c.key)
+			ours, theirs := figures[name+"crlgate"], figures[name+"obvious"]
+			if len(ours["ns/op"]) == 0 || len(theirs["ns/op"]) == 0 {
+				return nil, fmt.Errorf("BenchmarkDecide has no figures for %s:\n%s", name, out)
+			}
+			busy = append(busy, median(ours["cpu-ns/op"]))
+			r.add(
+				row{What: c.what + ": crlgate", Entries: n, Value: median(ours["ns/op"]) / 1e3, Unit: "µs", Rounds: decideRuns},
+				row{What: c.what + ": crlgate, processor time", Entries: n, Value: busy[len(busy)-1] / 1e3, Unit: "µs", Rounds: decideRuns},
+				row{What: c.what + ": the obvious handler", Entries: n, Value: median(theirs["ns/op"]) / 1e3, Unit: "µs", Rounds: decideRuns},
+				row{What: c.what + ": obvious / crlgate", Entries: n, Value: median(theirs["ns/op"]) / median(ours["ns/op"]), Unit: "×", Target: c.faster, AtLeast: true, Rounds: decideRuns},
+				row{What: c.what + ": obvious / crlgate, processor time", Entries: n, Value: median(theirs["cpu-ns/op"]) / median(ours["cpu-ns/op"]), Unit: "×", Rounds: decideRuns},
+				row{What: c.what + ": allocations", Entries: n, Value: median(ours["allocs/op"]), Target: c.atMost, Rounds: decideRuns},
+			)
 		}
-		r.add(
-			row{What: c.what + ": crlgate", Value: median(ours["ns/op"]) / 1e3, Unit: "µs", Rounds: decideRuns},
-			row{What: c.what + ": the obvious handler", Value: median(theirs["ns/op"]) / 1e3, Unit: "µs", Rounds: decideRuns},
-			row{What: c.what + ": obvious / crlgate", Value: median(theirs["ns/op"]) / median(ours["ns/op"]), Unit: "×", Target: float64(c.faster), AtLeast: true, Rounds: decideRuns},
-			row{What: c.what + ": the same, processor time", Value: median(theirs["cpu-ns/op"]) / median(ours["cpu-ns/op"]), Unit: "×", Rounds: decideRuns},
-			row{What: c.what + ": allocations", Value: median(ours["allocs/op"]), Target: float64(c.atMost), Rounds: decideRuns},
-		)
+		r.add(row{What: fmt.Sprintf("%s: processor time at %s entries / at 1", c.what, count(sizes[1])), Value: busy[1] / busy[0], Unit: "×", Rounds: decideRuns})
 	}
 	return r, nil
 }

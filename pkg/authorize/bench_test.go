@@ -1,6 +1,7 @@
 package authorize_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -11,8 +12,10 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -59,11 +62,22 @@ func (o *obvious) Invoke(payload []byte) ([]byte, error) {
 	})
 }
 
-// benchEntries is how many entries the CRL has.
-const benchEntries = 1_000_000
+// benchEntries are how many entries the CRL has; the numbers in
+// CRLGATE_BENCH_ENTRIES, with commas between, come instead. Ten million take
+// some 2 GB of memory, for the obvious handler's strings.
+func benchEntries(b *testing.B) (all []int) {
+	for text := range strings.SplitSeq(cmp.Or(os.Getenv("CRLGATE_BENCH_ENTRIES"), "1,1000000"), ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			b.Fatalf("CRLGATE_BENCH_ENTRIES: %q is no number of entries", text)
+		}
+		all = append(all, n)
+	}
+	return all
+}
 
-// benchWorld has one CA with a CRL of benchEntries, and events of n clients.
-func benchWorld(b *testing.B, n int) (*world, *obvious, [][]byte) {
+// benchWorld has one CA with a CRL of some entries, and events of n clients.
+func benchWorld(b *testing.B, entries, n int) (*world, *obvious, [][]byte) {
 	b.Helper()
 	w := newWorld(b)
 	ca := pkitest.CA(b, pki.CAOptions{Name: pkix.Name{Organization: []string{"Bench"}, CommonName: "Bench CA"}})
@@ -76,7 +90,7 @@ func benchWorld(b *testing.B, n int) (*world, *obvious, [][]byte) {
 	w.put(b, "crls/bench.crl", pkitest.CRL(b, ca, pki.CRLOptions{
 		Number: big.NewInt(1), ThisUpdate: w.now, NextUpdate: w.now.Add(24 * time.Hour),
 		EntrySeq: func(yield func(pki.Entry) bool) {
-			for i := range benchEntries {
+			for i := range entries {
 				s := serial(i)
 				o.serials = append(o.serials, s.Text(16))
 				if !yield(pki.Entry{Serial: s}) {
@@ -104,7 +118,13 @@ func benchWorld(b *testing.B, n int) (*world, *obvious, [][]byte) {
 // certificates never seen before (more of them than are remembered) and for one
 // that comes again, beside the obvious handler.
 func BenchmarkDecide(b *testing.B) {
-	w, o, payloads := benchWorld(b, 4096)
+	for _, entries := range benchEntries(b) {
+		b.Run(strconv.Itoa(entries), func(b *testing.B) { benchDecide(b, entries) })
+	}
+}
+
+func benchDecide(b *testing.B, entries int) {
+	w, o, payloads := benchWorld(b, entries, 4096)
 	h := w.handler(io.Discard, nil)
 	run := func(name string, invoke func([]byte) ([]byte, error), payloads [][]byte) {
 		b.Run(name, func(b *testing.B) {

@@ -1,32 +1,38 @@
 package serialset
 
-import (
-	"bytes"
-)
+import "bytes"
 
-// The finder takes at most one twentieth of what the rows take up: buckets at
-// most 36/1000, fences the rest.
+// The finder takes at most one twentieth of what the rows take up: lines less
+// than 11/1000, fences at most 39/1000.
 const (
-	bucketRows = 16 // rows of a bucket, on average
-	crowded    = 64 // rows of a bucket beyond which fences are used
-	fenceEvery = 64 // rows from one fence to the next
+	bucketRows  = 16 // rows of a bucket, on average
+	crowded     = 64 // rows of a bucket beyond which fences are used
+	lineBuckets = 29
 )
 
 // finder finds a serial number among ascending rows. Buckets divide the range
 // between the first and the last serial number evenly, by eight octets behind
-// what all have in common; where a bucket begins is written down, so that a
-// look-up costs two accesses to memory when serial numbers are spread evenly.
-// Where they are not, buckets are crowded: then fences, copies of every 64th
-// serial number in full, bound the cost whatever the serial numbers are.
+// what all have in common; where a bucket begins is written down, in little
+// room, so that a look-up costs two accesses to memory when serial numbers are
+// spread evenly. Where they are not, buckets are crowded: then fences, copies of
+// every 32nd serial number, bound the cost whatever the serial numbers are.
 type finder struct {
 	width, stride int
 	n             int
 	first         []byte // serial number of row 0
 	skip          int    // octets in front that all serial numbers have in common
 	scale         scale
-	starts        []uint32 // starts[b] is the first row of bucket b or a later one
-	fences        []byte
+	starts        []uint32 // while it is made: starts[b] is the first row of bucket b or a later one
+	lines         []line
+	fences        fences
 }
+
+// line says where buckets begin, 29 of them in one line of the cache: the row
+// that the first begins with, in two halves, then, from there on, where each
+// begins and where the last ends. What does not fit is beyond.
+type line [2 + lineBuckets + 1]uint16
+
+const beyond = 1<<16 - 1
 
 // prepare makes ready for note, for n rows. It returns false where the first
 // is greater than the last.
@@ -82,22 +88,24 @@ func (f *finder) finish(rows []byte) {
 	if f.n == 0 {
 		return
 	}
-	used := f.scale.of(f.scale.hi) + 1
-	for b := used; b < len(f.starts); b++ {
+	for b := f.scale.of(f.scale.hi) + 1; b < len(f.starts); b++ {
 		f.starts[b] = uint32(f.n)
 	}
-	for b := range used {
-		if f.starts[b+1]-f.starts[b] > crowded {
-			f.fence(rows)
-			return
+	even := true
+	f.lines = make([]line, ceilDiv(len(f.starts)-1, lineBuckets))
+	for i := range f.lines {
+		l, starts := &f.lines[i], f.starts[i*lineBuckets:]
+		starts = starts[:min(len(starts), lineBuckets+1)]
+		base := starts[0]
+		l[0], l[1] = uint16(base), uint16(base>>16)
+		for k, at := range starts {
+			l[2+k] = uint16(min(at-base, beyond))
+			even = even && at-base < beyond && (k == 0 || at-starts[k-1] <= crowded)
 		}
 	}
-}
-
-func (f *finder) fence(rows []byte) {
-	f.fences = make([]byte, 0, ceilDiv(f.n, fenceEvery)*f.width)
-	for i := 0; i < f.n; i += fenceEvery {
-		f.fences = append(f.fences, rows[i*f.stride:][:f.width]...)
+	f.starts = nil
+	if !even {
+		f.fences = makeFences(rows, f.n, f.width, f.skip)
 	}
 }
 
@@ -111,23 +119,24 @@ func (f *finder) find(rows, key []byte) (int, bool) {
 		return 0, false
 	}
 	b, part := f.scale.at(x)
-	i, j := int(f.starts[b]), int(f.starts[b+1])
-	if n := j - i; n <= crowded {
-		// Where it lies if the bucket is filled evenly, and one before. Few
-		// rows are touched, because each is likely not to be in any cache.
-		at := max(i, i+int(part>>32*uint64(n)>>32)-1)
-		for at > i && window(rows[at*f.stride:], f.skip) >= x {
-			at--
-		}
-		i = at
-	} else {
-		i, j = f.narrow(rows, key, i, j)
+	l, k := &f.lines[b/lineBuckets], b%lineBuckets
+	from, to := l[2+k], l[3+k]
+	if to == beyond || to-from > crowded {
+		return f.fences.find(rows, key)
 	}
-	for ; i < j; i++ {
-		row := rows[i*f.stride:][:f.width]
+	base := int(l[0]) | int(l[1])<<16
+	i, j := base+int(from), base+int(to)
+	// Where it lies if the bucket is filled evenly, and one before. Few rows are
+	// touched, because each is likely not to be in any cache.
+	at := max(i, i+int(part>>32*uint64(j-i)>>32)-1)
+	for at > i && window(rows[at*f.stride:], f.skip) >= x {
+		at--
+	}
+	for ; at < j; at++ {
+		row := rows[at*f.stride:][:f.width]
 		if y := window(row, f.skip); y >= x {
 			if bytes.Equal(row, key) {
-				return i, true
+				return at, true
 			}
 			if y > x {
 				break
@@ -137,27 +146,5 @@ func (f *finder) find(rows, key []byte) (int, bool) {
 	return 0, false
 }
 
-// narrow returns a few of the rows from i up to j, among them key's if it is
-// there.
-func (f *finder) narrow(rows, key []byte, i, j int) (int, int) {
-	lo, hi := i/fenceEvery, ceilDiv(j, fenceEvery) // the fence of lo may be greater than key, that of hi is
-	for hi-lo > 1 {
-		if m := (lo + hi) / 2; bytes.Compare(f.fences[m*f.width:][:f.width], key) > 0 {
-			hi = m
-		} else {
-			lo = m
-		}
-	}
-	i, j = max(i, lo*fenceEvery), min(j, hi*fenceEvery)
-	for j-i > 8 {
-		if m := (i + j) / 2; bytes.Compare(rows[m*f.stride:][:f.width], key) > 0 {
-			j = m
-		} else {
-			i = m
-		}
-	}
-	return i, j
-}
-
 // memory returns the octets that the finder takes up.
-func (f *finder) memory() int64 { return int64(4*len(f.starts) + len(f.fences)) }
+func (f *finder) memory() int64 { return int64(2*len(line{})*len(f.lines)) + f.fences.memory() }
