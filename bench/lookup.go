@@ -107,6 +107,7 @@ func lookUp(ctx context.Context, s *settings) (*report, error) {
 		{File: "lookup.svg", Title: "One look-up in memory", Y: "nanoseconds"},
 		{File: "load.svg", Title: "Loading what look-ups need", Y: "milliseconds"},
 	}}
+	accesses(r, memory)
 	for _, n := range s.sizes(10_000, 10_000_000) {
 		if err := s.lookUpIn(r, n, memory); err != nil {
 			return nil, err
@@ -124,6 +125,18 @@ func lookUp(ctx context.Context, s *settings) (*report, error) {
 		}
 	}
 	return r, nil
+}
+
+// accesses measures what an access costs by how much memory it is to: what of
+// it stays in the processor's caches decides.
+func accesses(r *report, memory []uint32) {
+	for _, mb := range []int{1, 4, 16, 32, 64} {
+		var times []float64
+		for range lookRows {
+			times = append(times, memoryAccess(memory[:mb<<20/4]))
+		}
+		r.add(row{What: fmt.Sprintf("one dependent random access to %d MB", mb), Value: median(times), Unit: "ns", Rounds: lookRows})
+	}
 }
 
 func (s *settings) lookUpIn(r *report, n int, memory []uint32) error {
