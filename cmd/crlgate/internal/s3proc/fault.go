@@ -21,6 +21,14 @@ type Fault struct {
 	corrupt bool
 	flipAt  int64
 	times   int
+
+	// See break.go.
+	at        Point
+	call      func()
+	reset     bool
+	alter     func(*http.Response) error
+	dripBytes int
+	dripPause time.Duration
 }
 
 // Answer answers with this status, and the error code that S3 gives with it,
@@ -66,6 +74,17 @@ func spoil(resp *http.Response) error {
 	fault, _ := resp.Request.Context().Value(faultKey{}).(*Fault)
 	if fault == nil {
 		return nil
+	}
+	if fault.call != nil {
+		breakAnswer(resp, fault.call)
+	}
+	if fault.alter != nil {
+		if err := fault.alter(resp); err != nil {
+			return err
+		}
+	}
+	if fault.dripBytes > 0 {
+		resp.Body = &drippingBody{ReadCloser: resp.Body, done: resp.Request.Context().Done(), bytes: fault.dripBytes, pause: fault.dripPause}
 	}
 	if fault.cut {
 		resp.Body = &cutBody{ReadCloser: resp.Body, left: fault.cutAt}

@@ -239,6 +239,10 @@ func (p *Proxy) serve(forward http.Handler, w http.ResponseWriter, r *http.Reque
 		panic(http.ErrAbortHandler)
 	}
 	switch {
+	case fault.call != nil:
+		p.breakAt(forward, w, r, fault)
+	case fault.reset:
+		reset(w)
 	case fault.status == 0:
 		forward.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), faultKey{}, fault)))
 	case fault.applied:
