@@ -19,6 +19,8 @@ func (c *Cache) Ask(ctx context.Context, cert *clientcert.Certificate, now time.
 // ask is Ask; what happens is noted in t, if there is one.
 func (c *Cache) ask(ctx context.Context, cert *clientcert.Certificate, now time.Time, t *Trace) Answer {
 	now = now.Round(0)
+	ctx, cancel := c.answerable(ctx)
+	defer cancel()
 	c.fresh(ctx, now)
 	s := c.current.Load()
 	if s == nil {
@@ -63,6 +65,17 @@ func (c *Cache) answer(ctx context.Context, s *snapshot, origin *origin, cert *c
 	if a.Status != Revoked {
 		c.askChain(ctx, s, ca, origin.keys, now, a, t)
 	}
+}
+
+// answerable keeps a tenth of the time that is left for the answer itself,
+// however many objects a request waits for: they follow one another, and each
+// may be slow.
+func (c *Cache) answerable(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, deadline.Sub(c.clock())*9/10)
 }
 
 // find returns the certificate's CA and the digests of the keys that may have

@@ -247,7 +247,7 @@ func (c *Cache) findCurrent(ctx context.Context, l *list, certIssuer, crlIssuer 
 			return f, max(now.Sub(p.at), 1), nil // never 0: it is not the newest
 		}
 	}
-	ctx, cancel := c.patience(ctx)
+	ctx, cancel := context.WithTimeout(ctx, c.config.ColdWait)
 	defer cancel()
 	if fits && ref.set.Size <= smallSet {
 		load := c.sets.load(ref)
@@ -290,15 +290,6 @@ func (c *Cache) predecessor(l *list, certIssuer, crlIssuer issuer.Name, now time
 		}
 	}
 	return nil, nil
-}
-
-// patience bounds how long a request waits for S3 where nothing is warm.
-func (c *Cache) patience(ctx context.Context) (context.Context, context.CancelFunc) {
-	wait := c.config.ColdWait
-	if deadline, ok := ctx.Deadline(); ok {
-		wait = min(wait, deadline.Sub(c.clock())*9/10)
-	}
-	return context.WithTimeout(ctx, wait)
 }
 
 // outOfDate says why a CRL no longer vouches for anything; "" where it does. It

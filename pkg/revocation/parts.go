@@ -165,11 +165,7 @@ func (c *Cache) fill(ctx context.Context, slots []*slot, now time.Time) (current
 
 // await waits for a part.
 func (c *Cache) await(ctx context.Context, l *partLoad) error {
-	wait := c.config.ColdWait
-	if deadline, ok := ctx.Deadline(); ok {
-		wait = min(wait, deadline.Sub(c.clock())*9/10)
-	}
-	t := time.NewTimer(wait)
+	t := time.NewTimer(c.config.ColdWait)
 	defer t.Stop()
 	select {
 	case <-l.done:
@@ -180,16 +176,25 @@ func (c *Cache) await(ctx context.Context, l *partLoad) error {
 	return errors.New("a part of the catalog is still being fetched")
 }
 
+// over reports whether a part could not be fetched and may be tried again.
+func (l *partLoad) over(now time.Time) bool {
+	age := now.Sub(l.begun)
+	select {
+	case <-l.done:
+		return l.err != nil && (age > loadRetry || age < 0)
+	default:
+		return age >= loadRetry+flightTimeout || age < 0
+	}
+}
+
 // loadPart returns the fetching of a slot's part, beginning it where there is
 // none under way, or where the last one failed a while ago.
 func (c *Cache) loadPart(s *slot) *partLoad {
 	now := c.clock()
 	c.parts.mu.Lock()
 	defer c.parts.mu.Unlock()
-	if l := c.parts.loads[s]; l != nil {
-		if age := now.Sub(l.begun); age >= 0 && age < loadRetry+flightTimeout {
-			return l
-		}
+	if l := c.parts.loads[s]; l != nil && !l.over(now) {
+		return l
 	}
 	if c.parts.loads == nil {
 		c.parts.loads = map[*slot]*partLoad{}

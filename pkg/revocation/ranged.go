@@ -23,6 +23,7 @@ const (
 	// freeze cuts off costs no more than that.
 	pieceSize  = 8 << 20
 	pieceTries = 4
+	leastRate  = 256 << 10 // octets a second
 	// rangeBudget bounds the pages and blocks that are kept, in octets.
 	rangeBudget = 4 << 20
 )
@@ -217,6 +218,12 @@ func (r *ranges) retain(used map[serialset.Digest]bool) {
 	}
 }
 
+// pieceTimeout bounds the reading of so many octets, however steadily they come:
+// at less than leastRate another try is better.
+func pieceTimeout(length int64) time.Duration {
+	return flightTimeout + time.Duration(length)*time.Second/leastRate
+}
+
 // whole reads a whole set, piece by piece: a piece that a freeze, or S3, cuts
 // off is read again, and those before it are kept.
 func (r *ranges) whole(ctx context.Context, ref *setRef) ([]byte, error) {
@@ -226,7 +233,7 @@ func (r *ranges) whole(ctx context.Context, ref *setRef) ([]byte, error) {
 		var next []byte
 		var err error
 		for try := range pieceTries {
-			attempt, cancel := context.WithTimeout(ctx, loadTimeout/4)
+			attempt, cancel := context.WithTimeout(ctx, pieceTimeout(length))
 			next, _, err = r.store.ReadAll(attempt, ref.set.Key, length, objectstore.GetOptions{Range: objectstore.Range{Offset: int64(len(data)), Length: length}})
 			cancel()
 			if err == nil || !objectstore.IsTransient(err) || try == pieceTries-1 || ctx.Err() != nil {

@@ -47,11 +47,9 @@ func (c *Cache) fresh(ctx context.Context, now time.Time) {
 		if after > 0 && (inTime || c.failing(f, now)) {
 			return
 		}
-		wait = c.config.WarmWait
-	}
-	if deadline, ok := ctx.Deadline(); ok {
-		// Keep a tenth of what is left for the answer itself.
-		wait = min(wait, deadline.Sub(c.clock())*9/10)
+		if age >= 0 && age <= c.config.MaxUnvalidated {
+			wait = c.config.WarmWait // else what is warm answers with a hit and nothing more
+		}
 	}
 	t := time.NewTimer(wait)
 	defer t.Stop()
