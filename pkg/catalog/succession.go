@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -105,6 +106,7 @@ func (c *Catalog) serving(ca string, scope *Scope, line string) *CRL {
 func (c *Catalog) Publish(ca string, l *CRL) {
 	c.place(ca, l)
 	c.raise(l.Line, &Floor{CA: ca, Number: l.Number, ThisUpdate: l.ThisUpdate, Content: l.Content})
+	c.Unwait(l.Source.Key)
 }
 
 // place puts a CRL where those of its scope are held.
@@ -135,14 +137,22 @@ func (c *Catalog) Wait(uploadKey, line string) bool {
 	return true
 }
 
-// Wake returns the upload keys that waited for a CRL of a line, in order, and
-// forgets that they did.
+// Unwait notes that the CRL under an upload key waits no more: it is in force, or
+// gone. It reports whether it did.
+func (c *Catalog) Unwait(uploadKey string) bool {
+	_, waited := c.Waiting[uploadKey]
+	delete(c.Waiting, uploadKey)
+	return waited
+}
+
+// Wake returns the upload keys that wait for a CRL of a line, in order. They
+// wait until [Catalog.Publish] or [Catalog.Unwait]: who wakes them may not live
+// to see to it.
 func (c *Catalog) Wake(line string) []string {
 	var keys []string
 	for key, l := range c.Waiting {
 		if l == line {
 			keys = append(keys, key)
-			delete(c.Waiting, key)
 		}
 	}
 	slices.Sort(keys)
@@ -175,3 +185,21 @@ func (c *Catalog) MoveSource(ca string, l *CRL) bool {
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// Once returns the CAs that a CRL was accepted of at some time, in order. All
+// parts must be attached.
+func (c *Catalog) Once() []string {
+	cas := map[string]bool{}
+	note := func(floors map[string]*Floor) {
+		for _, f := range floors {
+			cas[f.CA] = true
+		}
+	}
+	note(c.Floors)
+	if c.FloorParts != nil {
+		for i := range c.FloorParts.Refs {
+			note(c.FloorParts.at(i).Floors)
+		}
+	}
+	return slices.Sorted(maps.Keys(cas))
+}

@@ -36,9 +36,10 @@ func (p *Preprocessor) syncCRL(ctx context.Context, key string, now time.Time) (
 	body, err := p.uploads.Get(ctx, key, opts)
 	switch {
 	case errors.Is(err, objectstore.ErrNotModified):
-		return false, p.waitAgain(ctx, cat, old, now) // an event came twice, or late
+		// An event came twice, or late; or a try before ended too soon.
+		return false, errors.Join(p.waitAgain(ctx, cat, old, now), p.wake(ctx, cat, old, now))
 	case errors.Is(err, objectstore.ErrNotFound):
-		return false, p.deleted(ctx, known.serving, old, key, now)
+		return false, p.deleted(ctx, cat, known.serving, old, key, now)
 	case err != nil:
 		return false, err
 	}
@@ -55,39 +56,16 @@ func (p *Preprocessor) syncCRL(ctx context.Context, key string, now time.Time) (
 	} else if err != nil {
 		return false, fmt.Errorf("CRL %s: %w", key, err)
 	}
+	if r.Outcome == OutcomeRefused {
+		if err := p.unwait(ctx, cat, key, now); err != nil {
+			return false, err
+		}
+	}
 	errs := []error{p.reportCRL(ctx, r, now)}
 	if entered {
 		p.compare(ctx, candidate, r.CA, r.replaced, r.entered)
 	}
-	for _, waiting := range r.woken {
-		if waiting != key {
-			_, err := p.syncCRL(ctx, waiting, now)
-			errs = append(errs, err)
-		}
-	}
-	return entered, errors.Join(errs...)
-}
-
-// waitAgain counts a CRL that still waits, and sees to it that one that waits
-// for another is among those that the catalog says wait: it may have been woken
-// by one that was not enough.
-func (p *Preprocessor) waitAgain(ctx context.Context, cat *catalog.Catalog, r *Report, now time.Time) error {
-	if r.Outcome != OutcomePending {
-		return nil
-	}
-	p.metrics.CRLPending(string(r.Code))
-	line := ""
-	switch {
-	case r.Code == Expired:
-		line = r.Line
-	case r.Code == BaseMissing && r.Base != nil:
-		line = r.Base.Line
-	}
-	if line == "" || cat.Waiting[r.Key] == line {
-		return nil
-	}
-	_, err := p.change(ctx, now, func(c *catalog.Catalog) (bool, error) { return c.Wait(r.Key, line), nil })
-	return err
+	return entered, errors.Join(append(errs, p.syncWoken(ctx, r.woken, key, now))...)
 }
 
 // readBody reads the upload, pinned to the version that the GET returned, and
@@ -209,7 +187,7 @@ func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, sou
 		case catalog.Succeeds:
 		case catalog.Same:
 			r.accept(Unchanged, why)
-			here = inForce(cat, r.CA, record)
+			here, woken = inForce(cat, r.CA, record), cat.Wake(record.Line)
 			return cat.MoveSource(v.CA.Name, record), nil
 		case catalog.Expired:
 			waits = pending(Expired, "%s", why)
@@ -283,7 +261,10 @@ func (p *Preprocessor) split(ctx context.Context, cat *catalog.Catalog, ca strin
 }
 
 // deleted reports that an upload is gone. What it brought goes on serving.
-func (p *Preprocessor) deleted(ctx context.Context, serving *catalog.CRL, old *Report, key string, now time.Time) error {
+func (p *Preprocessor) deleted(ctx context.Context, cat *catalog.Catalog, serving *catalog.CRL, old *Report, key string, now time.Time) error {
+	if err := p.unwait(ctx, cat, key, now); err != nil {
+		return err
+	}
 	if old == nil || old.Outcome == OutcomeDeleted {
 		return nil
 	}

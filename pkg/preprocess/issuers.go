@@ -319,13 +319,19 @@ func (p *Preprocessor) reconcileIssuers(ctx context.Context, now time.Time) erro
 		}
 	}
 	// CAs whose file is gone come first: a key that they held may be another's.
+	// Those that are out of force already are among them, as far as floors tell of
+	// them: that they are gone may not have been reported.
+	if err := p.attach(ctx, c, c.Missing()); err != nil {
+		return err
+	}
 	var gone []string
-	for name := range c.CAs {
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(c.CAs)), c.Once()) {
 		if !certs[name] {
 			gone = append(gone, name)
 		}
 	}
 	slices.Sort(gone)
+	gone = slices.Compact(gone)
 	var errs []error
 	for _, name := range slices.Concat(gone, slices.Sorted(maps.Keys(files))) {
 		_, err := p.syncIssuer(ctx, name, now)
