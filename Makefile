@@ -130,4 +130,5 @@ clean: ## Remove what was built
 include infra/infra.mk
 include cmd/crlgate/internal/console/console.mk
 include bench/bench.mk
+include cmd/crlgate/faults/faults.mk
 include tools/release/release.mk

@@ -1,0 +1,116 @@
+package reads
+
+import (
+	"errors"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
+)
+
+// The truth by which answers are judged, with every way to be wrong.
+func TestJudge(t *testing.T) {
+	start := time.Now()
+	at := func(s float64) time.Time { return start.Add(time.Duration(s * float64(time.Second))) }
+	leaf := func(ca, name string, revoked ...float64) *Leaf {
+		l := &Leaf{ca: ca, name: name, serial: big.NewInt(1)}
+		for _, r := range revoked {
+			begun, accepted := at(r), at(r+0.5)
+			l.begun.Store(&begun)
+			l.accepted.Store(&accepted)
+		}
+		return l
+	}
+	warm := &lane{Lane: Lane{RevalidateAfter: time.Second, MaxUnvalidated: 30 * time.Second}}
+	held := &lane{Lane: Lane{RevalidateAfter: time.Second, MaxUnvalidated: 30 * time.Second, Held: true}}
+	cold := &lane{Lane: Lane{RevalidateAfter: time.Second, MaxUnvalidated: 30 * time.Second, Cold: true}}
+	broken := func(r *lane, kind string, began float64, cas ...string) *episode {
+		e := &episode{lane: r, kind: kind, fault: fault{name: "404", total: true}, began: at(began), from: at(began), cas: map[string]bool{}}
+		for _, ca := range cas {
+			e.cas[ca] = true
+		}
+		return e
+	}
+	got := func(status int, reason string, when float64) answer {
+		return answer{status: status, reason: reason, began: at(when), end: at(when + 0.1)}
+	}
+	for _, tc := range []struct {
+		name  string
+		r     *lane
+		l     *Leaf
+		a     answer
+		e     *episode
+		wrong string // part of what must be said; "": it is right
+	}{
+		{"good", warm, leaf(small, "good"), got(200, "good", 5), nil, ""},
+		{"revoked", warm, leaf(small, "revoked", 1), got(403, "revoked", 5), nil, ""},
+		{"revoked just now", warm, leaf(small, "victim", 5.05), got(403, "revoked", 5), nil, ""},
+		{"let in while it may not be known", warm, leaf(small, "victim", 1), got(200, "good", 2), nil, ""},
+		{"let in too late, no fault", warm, leaf(small, "victim", 1), got(200, "good", 20), nil, "WRONG ALLOW"},
+		{"let in late, under a fault", warm, leaf(small, "victim", 1), got(200, "good", 20), broken(warm, kindCatalog, 1), ""},
+		{"let in beyond the bound", warm, leaf(small, "victim", 1), got(200, "good", 32), broken(warm, kindPart, 1), "WRONG ALLOW"},
+		{"let in by a stale catalog", warm, leaf(small, "good"), got(200, "good", 32), broken(warm, kindCatalog, 1), "WRONG ALLOW"},
+		{"denied as revoked", warm, leaf(small, "good"), got(403, "revoked", 5), nil, "WRONG DENY"},
+		{"denied before it was revoked", warm, leaf(small, "victim", 6), got(403, "revoked", 5), nil, "WRONG DENY"},
+		{"denied for nothing", warm, leaf(small, "good"), got(403, "cache_unavailable", 5), nil, "nothing was broken"},
+		{"denied for another's part", warm, leaf(small, "good"), got(403, "cache_unavailable", 5), broken(warm, kindPart, 4, parts), "does not explain"},
+		{"denied for its part", warm, leaf(parts, "good"), got(403, "cache_unavailable", 5), broken(warm, kindPart, 4, parts), ""},
+		{"denied by a warm catalog", warm, leaf(small, "good"), got(403, "cache_unavailable", 5), broken(warm, kindCatalog, 4), "does not explain"},
+		{"denied without a catalog", cold, leaf(small, "good"), got(403, "cache_unavailable", 5), broken(cold, kindCatalog, 4), ""},
+		{"stale too soon", warm, leaf(small, "good"), got(403, "cache_stale", 5), broken(warm, kindCatalog, 4), "does not explain"},
+		{"stale in time", warm, leaf(small, "good"), got(403, "cache_stale", 34), broken(warm, kindCatalog, 4), ""},
+		{"a hit forgotten", held, leaf(small, "revoked", 1), got(403, "cache_stale", 34), broken(held, kindCatalog, 4), "which was known"},
+		{"another reason", warm, leaf(parts, "good"), got(403, "out_of_scope", 5), broken(warm, kindPart, 4, parts), "no fault explains"},
+		{"function failed", warm, leaf(small, "good"), got(500, "", 5), broken(warm, kindCatalog, 4), "answered 500"},
+		{"allowed for no reason", warm, leaf(small, "good"), got(200, "", 5), nil, "answered 200"},
+		{"no answer", warm, leaf(small, "good"), answer{err: errors.New("gone")}, nil, "no answer: gone"},
+	} {
+		wrong := tc.r.judge(tc.l, tc.a, tc.e, tc.e)
+		if (wrong == "") != (tc.wrong == "") || !strings.Contains(wrong, tc.wrong) {
+			t.Errorf("%s: %q, want %q", tc.name, wrong, tc.wrong)
+		}
+	}
+}
+
+// Requests are told apart by what they are for.
+func TestKindOf(t *testing.T) {
+	for _, tc := range []struct{ key, ranged, want string }{
+		{"catalog.json", "", kindCatalog},
+		{"catalog/0a.json", "", kindPart},
+		{"sets/crls_2flarge.crl/0a.cache", "bytes=0-699", kindIndex},
+		{"sets/crls_2flarge.crl/0a.cache", "bytes=0-262143", kindWhole},
+		{"sets/crls_2flarge.crl/0a.cache", "bytes=16384-32767", kindBlock},
+		{"sets/crls_2fsmall-delta.crl/0a.cache", "bytes=0-99", kindIndex},
+		{"sets/crls_2fsmall-delta.crl/0a.cache", "bytes=0-150", kindWhole},
+		{"sets/crls_2fsmall-delta.crl/0a.cache", "", ""},
+	} {
+		if got := (*lane)(nil).kindOf(s3proc.Request{Method: "GET", Key: tc.key, Range: tc.ranged}); got != tc.want {
+			t.Errorf("%s %s: %q, want %q", tc.key, tc.ranged, got, tc.want)
+		}
+	}
+}
+
+// Every fault befalls every kind of GET that it makes sense for, and the tables
+// have a line for each.
+func TestTables(t *testing.T) {
+	r := &Result{Lanes: lanes()}
+	if got := r.Table(); strings.Count(got, "\n") != len(faults)+2 {
+		t.Errorf("the table has not a line a fault:\n%s", got)
+	}
+	r.Cells = []*Cell{
+		{Lane: "warm", Kind: kindCatalog, Fault: "404", Struck: 3, Answers: 5, Allows: 2, Denies: map[string]int{"revoked": 3}, Slowest: time.Second},
+		{Lane: "cold", Kind: kindCatalog, Fault: "404", Struck: 4, Answers: 5, Denies: map[string]int{"cache_unavailable": 5}, Late: 1, Latest: 2 * time.Second, Violations: []string{"x"}},
+	}
+	r.Violations = []string{"cold: WRONG ALLOW: x", "cold: y"}
+	if got := r.Table(); !strings.Contains(got, "| 404 | 7; `cache_unavailable` (cold) | – |") {
+		t.Errorf("table:\n%s", got)
+	}
+	if got := r.Summary(); !strings.Contains(got, "| warm | 1 | 3 | 5 | 2 | 3 | 0 | 0 | – | 1.0 s | 0.0 s | 0 |") || !strings.Contains(got, "| **all** | 2 | 7 | 10 | 2 | 3 | 5 | 0 | 1, 2.0 s | 1.0 s | 0.0 s | 1 |") {
+		t.Errorf("summary:\n%s", got)
+	}
+	if r.Struck() != 7 || r.WrongAllows() != 1 || !strings.Contains(r.Failures(), "y") {
+		t.Errorf("struck %d, wrong allows %d, failures %s", r.Struck(), r.WrongAllows(), r.Failures())
+	}
+}
