@@ -151,6 +151,7 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 		"a domain without TLS":    {`"MutualTlsAuthentication"`, `"Mutual"`, "no MutualTlsAuthentication"},
 		"an unknown function":     {`"Fn::Join"`, `"Fn::Transform"`, "is not understood here"},
 		"a bucket that is no one": {`"AWS::S3::Bucket"`, `"AWS::S3Express::DirectoryBucket"`, "no bucket of the template"},
+		"another domain":          {`"DOMAIN_NAME": "api.example.com"`, `"DOMAIN_NAME": "pay.example.com"`, "looks after the domain pay.example.com, and the template's is api.example.com"},
 		"no JSON":                 {`{`, `<`, "no CloudFormation template in JSON"},
 		"memory of no number":     {`"MemorySize": 1769`, `"MemorySize": "much"`, "no number"},
 	} {

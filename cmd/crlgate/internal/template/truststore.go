@@ -39,15 +39,14 @@ func (d *document) truststore(ids []string, uploads, cache string, g *Gate) (err
 // begins finds the object with which the domain begins: the domain's own word, or
 // what the function may read.
 func (d *document) begins(t *Truststore) error {
+	var domains []string
 	for _, kind := range domainTypes {
-		for _, id := range d.of(kind) {
-			uri, err := d.properties(id).get("MutualTlsAuthentication", "TruststoreUri").text()
-			if err != nil {
-				return err
-			}
-			t.Bucket, t.Key, _ = strings.Cut(strings.TrimPrefix(uri, "s3://"), "/")
-			return nil
-		}
+		domains = append(domains, d.of(kind)...)
+	}
+	if len(domains) > 0 { // there is one, or the template was refused
+		uri, err := d.properties(domains[0]).get("MutualTlsAuthentication", "TruststoreUri").text()
+		t.Bucket, t.Key, _ = strings.Cut(strings.TrimPrefix(uri, "s3://"), "/")
+		return err
 	}
 	for _, grant := range t.Policy.Grants("s3") {
 		if object, ok := strings.CutPrefix(grant.Resource, "arn:aws:s3:::"); ok && grant.Action == "s3:GetObjectVersion" && t.Environment["MOVE_DOMAIN"] != "true" {
