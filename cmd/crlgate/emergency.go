@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,12 +16,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/emergency"
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/status"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/target"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/terminal"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/upload"
 	"github.com/crlgate/crlgate/pkg/issuer"
 	"github.com/crlgate/crlgate/pkg/preprocess"
-	"github.com/crlgate/crlgate/pkg/revocation"
 )
 
 // emergencyWords say what deny and allow have in common.
@@ -129,7 +130,7 @@ func (c *settingsChange) print(cmd *cobra.Command, out *changed) error {
 		_, err = fmt.Fprintf(w, "%s: nothing to change\n", out.Key)
 	default:
 		if err = upload.PrintReport(w, "", out.Report, terminal.Coloured(w)); err == nil && !out.HoldsFrom.IsZero() {
-			_, err = fmt.Fprintf(w, "holds on every authorizer from %s (REVALIDATE_AFTER and one refresh); one that S3 does not answer within a second goes by what it has, and denies after MAX_UNVALIDATED\n", out.HoldsFrom.UTC().Format(time.RFC3339))
+			_, err = fmt.Fprintf(w, "holds on every authorizer from %s (REVALIDATE_AFTER and one refresh); one that S3 does not answer goes by what it has, and denies after MAX_UNVALIDATED\n", out.HoldsFrom.UTC().Format(time.RFC3339))
 		}
 	}
 	if err == nil && out.Written && out.HoldsFrom.IsZero() {
@@ -138,16 +139,9 @@ func (c *settingsChange) print(cmd *cobra.Command, out *changed) error {
 	return err
 }
 
-// refresh is how long one refresh of the catalog takes at most, where S3 answers.
-const refresh = revocation.DefaultWarmWait
-
 // bound is how long after the catalog has a change every authorizer goes by it.
 func (c *settingsChange) bound(t *target.Target) time.Duration {
-	after := c.revalidate
-	if after == 0 {
-		after = t.RevalidateAfter()
-	}
-	return after + refresh
+	return status.InForce(cmp.Or(c.revalidate, t.RevalidateAfter()))
 }
 
 func (c *settingsChange) await(ctx context.Context, cmd *cobra.Command, t *target.Target, w *emergency.Written, before *preprocess.Report) (*preprocess.Report, error) {

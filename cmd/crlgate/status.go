@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,13 +21,15 @@ func statusCommand() *cobra.Command {
 	var of target.Options
 	var asJSON, watch bool
 	var every time.Duration
+	var bound boundFlags
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show every CA and CRL: number, age, time left, entries, last report",
 		Long: `Show every CA and its CRLs in force: CRL number, age, time left until nextUpdate,
 entries, when it was published, which certificates it speaks of, and the last
-report on its key; the settings that relax or narrow what is let in; and every
-upload that is refused or pending, with the reason.` + targetWords + `
+report on its key; the settings that relax or narrow what is let in; every upload
+that is refused or pending, with the reason; and the bound from a revocation to the
+denial, term by term.` + targetWords + `
 Only the cache bucket is read.
 
 ` + exitWords["status"],
@@ -42,12 +45,12 @@ Only the cache bucket is read.
 			if every <= 0 {
 				return fmt.Errorf("--interval %v is not a time to wait, such as 2s", every)
 			}
-			s, err := showStatus(cmd, t, asJSON, watch)
+			s, err := showStatus(cmd, t, &bound, asJSON, watch)
 			if err != nil {
 				return ended(cmd.Context(), t, err)
 			}
 			if watch {
-				s, err = watchStatus(cmd, t, s, asJSON, every)
+				s, err = watchStatus(cmd, t, s, &bound, asJSON, every)
 			}
 			if err == nil && !s.OK {
 				err = errNo
@@ -59,14 +62,28 @@ Only the cache bucket is read.
 	f.BoolVar(&asJSON, "json", false, "print JSON; with --watch, one object a line")
 	f.BoolVarP(&watch, "watch", "w", false, "show it again and again, until Ctrl-C")
 	f.DurationVar(&every, "interval", 2*time.Second, "how often, with --watch")
+	bound.flags(cmd)
 	targetFlags(cmd, &of)
 	return cmd
+}
+
+// boundFlags are the authorizer's settings that bound the time from revocation to
+// denial.
+type boundFlags struct{ revalidate, unvalidated time.Duration }
+
+func (b *boundFlags) flags(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&b.revalidate, "revalidate-after", 0, "the authorizer's REVALIDATE_AFTER (default 10s, or the local stack's)")
+	cmd.Flags().DurationVar(&b.unvalidated, "max-unvalidated", 0, "the authorizer's MAX_UNVALIDATED (default 15m, or the local stack's)")
+}
+
+func (b *boundFlags) of(t *target.Target) *status.Bound {
+	return status.NewBound(cmp.Or(b.revalidate, t.RevalidateAfter()), cmp.Or(b.unvalidated, t.MaxUnvalidated()), t.Local == nil && (b.revalidate == 0 || b.unvalidated == 0))
 }
 
 // watchStatus shows the status again and again until Ctrl-C, and returns the last
 // one. That S3 is unavailable for a while does not end it, unless it is that of
 // a local stack that has ended.
-func watchStatus(cmd *cobra.Command, t *target.Target, last *status.Status, asJSON bool, every time.Duration) (*status.Status, error) {
+func watchStatus(cmd *cobra.Command, t *target.Target, last *status.Status, bound *boundFlags, asJSON bool, every time.Duration) (*status.Status, error) {
 	ctx := cmd.Context()
 	for {
 		select {
@@ -74,7 +91,7 @@ func watchStatus(cmd *cobra.Command, t *target.Target, last *status.Status, asJS
 			return last, nil
 		case <-time.After(every):
 		}
-		s, err := showStatus(cmd, t, asJSON, true)
+		s, err := showStatus(cmd, t, bound, asJSON, true)
 		switch {
 		case err == nil:
 			last = s
@@ -105,13 +122,14 @@ func ended(ctx context.Context, t *target.Target, err error) error {
 
 // showStatus prints the status once. On a terminal a watched one replaces the
 // one before it.
-func showStatus(cmd *cobra.Command, t *target.Target, asJSON, watch bool) (*status.Status, error) {
+func showStatus(cmd *cobra.Command, t *target.Target, bound *boundFlags, asJSON, watch bool) (*status.Status, error) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
 	defer cancel()
 	s, err := status.Gather(ctx, t.Cache, time.Now().Round(0))
 	if err != nil {
 		return nil, err
 	}
+	s.Bound = bound.of(t)
 	out := cmd.OutOrStdout()
 	if asJSON {
 		return s, json.NewEncoder(out).Encode(s)

@@ -110,6 +110,9 @@ var whys = [LastRow + 1]why{
 				return k.Words
 			}
 		}
+		if e.Facts.Answer.CA == "" {
+			return "nothing was asked: its CA is not known"
+		}
 		return pick(holds, printable(e.Facts.Answer.Detail), "no key that may have issued it is revoked")
 	},
 	8: func(_ bool, e *authorize.Explanation, _ *Input, _ *Report) string {
@@ -176,6 +179,9 @@ func whyRevoked(holds bool, e *authorize.Explanation, _ *Input, r *Report) strin
 			}
 		}
 		return printable(a.Detail)
+	}
+	if a.CA == "" {
+		return "nothing was asked: its CA is not known"
 	}
 	asked := 0
 	for _, c := range r.CRLs {

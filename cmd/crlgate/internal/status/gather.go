@@ -42,6 +42,8 @@ type Status struct {
 	OK         bool   `json:"ok"`
 	Generation uint64 `json:"generation"` // of the catalog; 0: there is none yet
 	CAs        []CA   `json:"cas"`
+	// Bound is set by whoever knows the authorizer's settings; nil: nobody does.
+	Bound *Bound `json:"bound,omitempty"`
 	// NotAccepted are the last uploads that are refused or pending.
 	NotAccepted []*preprocess.Report `json:"not_accepted"`
 }

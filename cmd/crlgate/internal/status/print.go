@@ -32,6 +32,16 @@ func (s *Status) Print(w io.Writer, target string, colour bool) error {
 	if err := s.uploads(w, colour); err != nil {
 		return err
 	}
+	if s.Bound != nil {
+		if _, err := fmt.Fprintln(w, "\nFrom a revocation to the denial:"); err != nil {
+			return err
+		}
+		for _, line := range s.Bound.words() {
+			if _, err := fmt.Fprintln(w, "  "+line); err != nil {
+				return err
+			}
+		}
+	}
 	text, c := s.summary()
 	_, err := fmt.Fprintf(w, "\n%s\n", terminal.Paint(colour, c, text))
 	return err
