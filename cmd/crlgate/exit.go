@@ -31,6 +31,7 @@ var exits = []exitCodes{
 	{"allow", "it is in force, or was so already", "it is refused, or nobody wanted it written"},
 	{"put", "every upload is accepted", "one is pending or refused"},
 	{"console", "stopped by Ctrl-C or SIGTERM", ""},
+	{"fetch", "every URL answered, and what was new is accepted", "one did not, or something new is pending or refused"},
 	{"status", "nothing is expired, refused or pending", "something is"},
 }
 
