@@ -55,16 +55,13 @@ func TestAgainst(t *testing.T) {
 	if u := against(crl(5)); !u.Accepted || u.Replaces != nil || u.CA != "a" || u.InForce {
 		t.Errorf("the first: %+v", u)
 	}
-	u, err := Against(c, "x.crl", bytes.NewReader(crl(5)), false, now)
-	if err != nil {
-		t.Fatal(err)
-	}
 	verified, err := (&Upload{}).verify(bytes.NewReader(crl(5)), []*issuer.CA{{Name: "a", Subject: cert.Name, Certificates: []*issuer.Certificate{cert}}}, false, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Publish("a", verified.Record(catalog.Source{Key: "crls/a.crl"}, now))
-	if u = against(crl(5)); !u.Accepted || !u.InForce || u.Replaces != nil {
+	u := against(crl(5))
+	if !u.Accepted || !u.InForce || u.Replaces != nil {
 		t.Errorf("the same: %+v", u)
 	}
 	if u = against(crl(6)); !u.Accepted || u.InForce || u.Replaces == nil || u.Replaces.Number.String() != "5" {

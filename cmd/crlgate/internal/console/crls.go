@@ -50,7 +50,9 @@ func crlTable(v *view) g.Node {
 				kind = h.Span(h.Class("tag"), g.Text("delta"))
 			}
 			return []g.Node{
-				h.Strong(g.Text(l.ca)), g.Group{code(l.Key, 48), kind}, badge(l.urgency), cell(l.leftIn), code(l.Number, 20),
+				h.Strong(g.Text(l.ca)),
+				g.Group{code(l.Key, 48), kind},
+				badge(l.urgency), cell(l.leftIn), code(l.Number, 20),
 				moment(l.ThisUpdate), moment(l.NextUpdate), cell(number(l.Entries)), cell(l.Scope), report,
 			}
 		})

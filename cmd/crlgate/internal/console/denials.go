@@ -174,16 +174,16 @@ func short(d time.Duration) string {
 
 func recent(d *Denials) g.Node {
 	shown := d.Recent[:min(len(d.Recent), listed)]
-	return table("recent-table", fmt.Sprintf("The last %s that %s denied; time in UTC", plural(len(shown), "request", "requests"), map[bool]string{true: "was", false: "were"}[len(shown) == 1]),
+	return table("recent-table", fmt.Sprintf("The last %s that %s denied, or would be but for observe or break-glass; time in UTC", plural(len(shown), "request", "requests"), map[bool]string{true: "was", false: "were"}[len(shown) == 1]),
 		[]column{{"Time", ""}, {"Request", ""}, {"Status", "num"}, {"Reason", ""}, {"CA", ""}, {"Serial number", ""}, {"Subject", ""}}, len(shown), func(i int) []g.Node {
 			r := shown[i]
 			status := strconv.Itoa(r.Status)
 			return []g.Node{
 				h.Time(h.DateTime(r.At.UTC().Format(time.RFC3339)), g.Text(clock(r.At))),
 				g.Group{code(r.Method+" "+r.Path, 40), g.Text(" "), h.Span(h.Class("tag"), g.Text(r.Form))},
-				h.Span(h.TitleAttr(http.StatusText(r.Status)), g.Text(status)),
+				h.Span(h.Title(http.StatusText(r.Status)), g.Text(status)),
 				g.Group{h.Code(g.Text(reasonOf(r))), g.If(r.WouldDeny, g.Group{g.Text(" "), h.Span(h.Class("tag caution"), g.Text("would deny"))}), g.If(r.Decision == "" && r.Detail != "", g.Text(" "+r.Detail))},
-				cell(cmp.Or(r.CA, "—")), dashed(r.Serial, 20), h.Span(h.TitleAttr(r.Subject), g.Text(cmp.Or(clip(r.Subject, 48), "—"))),
+				cell(cmp.Or(r.CA, "—")), dashed(r.Serial, 20), h.Span(h.Title(r.Subject), g.Text(cmp.Or(clip(r.Subject, 48), "—"))),
 			}
 		})
 }

@@ -118,7 +118,7 @@ func entriesPart(v *view) g.Node {
 		h.Figure(h.Class("lines"),
 			h.Ul(g.Map(shown, func(e editions) g.Node {
 				return h.Li(h.Class("row"),
-					h.Span(h.Class("what"), h.Strong(g.Text(e.ca)), g.Text(" "), h.Span(h.Class("key"), h.TitleAttr(e.key), g.Text(clip(e.key, 48)))),
+					h.Span(h.Class("what"), h.Strong(g.Text(e.ca)), g.Text(" "), h.Span(h.Class("key"), h.Title(e.key), g.Text(clip(e.key, 48)))),
 					line(e, from, v.at),
 					h.Span(h.Class("state"), h.Span(h.Class("big"), g.Text(number(e.last().n))), g.Text(" "), h.Span(h.Class("span"), g.Text(e.change()))),
 				)

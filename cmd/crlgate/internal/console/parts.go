@@ -26,7 +26,7 @@ func cell(text string) g.Node { return g.Text(text) }
 // code is an identifier, shortened if it is long; the whole is its title.
 func code(text string, most int) g.Node {
 	short := clip(text, most)
-	return h.Code(g.If(short != text, h.TitleAttr(text)), g.Text(short))
+	return h.Code(g.If(short != text, h.Title(text)), g.Text(short))
 }
 
 func moment(t time.Time) g.Node {

@@ -75,7 +75,7 @@ func bar(l list, s scale, ticks []tick) g.Node {
 		life = append(life, rect("grace", pct(to), "9", width(to, end), "6"))
 	}
 	return h.Li(h.Class("row "+l.urgency.word()), h.Data("crl", l.Key),
-		h.Span(h.Class("what"), h.Strong(g.Text(l.ca)), g.Text(" "), h.Span(h.Class("key"), h.TitleAttr(l.Key), g.Text(clip(l.Key, 60)))),
+		h.Span(h.Class("what"), h.Strong(g.Text(l.ca)), g.Text(" "), h.Span(h.Class("key"), h.Title(l.Key), g.Text(clip(l.Key, 60)))),
 		svg("life",
 			g.Map(ticks, func(t tick) g.Node { return upright(tickClass("grid", t), pct(t.x)) }),
 			g.Group(life), rect("end", pct(to), "3", "2", "18"), upright("now", pct(now)),
