@@ -66,6 +66,7 @@ func readSettingsFrom(c *context) (*settings, error) {
 				AllowSHA1:      c.flag("allowSha1"),
 				PinnedIssuers:  c.list("pinnedIssuers"),
 				CacheJSON:      c.flag("cacheJson"),
+				SweepAfter:     c.duration("sweepAfter"),
 				MemorySize:     c.number("preprocessorMemory"),
 				Unreserved:     c.flag("unreserved"),
 				ReconcileEvery: c.duration("reconcileEvery"),

@@ -33,6 +33,8 @@ var exits = []exitCodes{
 	{"console", "stopped by Ctrl-C or SIGTERM", ""},
 	{"fetch", "every URL answered, and what was new is accepted", "one did not, or something new is pending or refused"},
 	{"status", "nothing is expired, refused or pending", "something is"},
+	{"fsck", "there is no difference, or none is left", "there is one"},
+	{"forget", "it is forgotten; with --dry-run, it can be", "it is not: refused, or not confirmed"},
 }
 
 // cannot is what exit code 2 means, of every command.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -65,7 +66,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits_, "await": await, "profile": profile},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits_, "await": await, "profile": profile, "report": report},
 	})
 }
 
@@ -101,6 +102,24 @@ func profile(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(config, fmt.Appendf(nil, "[profile %s]\naws_access_key_id = %s\naws_secret_access_key = %s\nregion = %s\nendpoint_url = %s\n",
 		args[0], s.AccessKey, s.SecretKey, s.Region, s.Endpoint), 0o600))
 	ts.Setenv("AWS_CONFIG_FILE", config)
+}
+
+// report waits until the report of the local stack in this folder on an upload
+// says something: report key pattern.
+func report(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: report key pattern")
+	}
+	want := regexp.MustCompile(args[1])
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		data, err := os.ReadFile(ts.MkAbs(".crlgate/s3/objects/crlgate-cache/reports/" + args[0] + ".json"))
+		if err == nil && want.Match(data) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("waiting for a report on %s that says %q: %v, %s", args[0], args[1], err, data)
+		}
+	}
 }
 
 // await waits for a file.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"strings"
+	"time"
 
 	"github.com/crlgate/crlgate/functions/internal/settings"
 	"github.com/crlgate/crlgate/pkg/issuer"
@@ -18,6 +19,7 @@ import (
 //	ALLOW_SHA1      false           accept SHA-1 in signatures of CRLs and issuers
 //	PINNED_ISSUERS  none            SHA-256 fingerprints; other issuers are refused
 //	CACHE_JSON      false           publish every CRL as JSON too
+//	SWEEP_AFTER     24h             how long what nothing refers to any more is kept
 //
 //	PUBLISH_TRUSTSTORE  false       publish the issuers' certificates as API
 //	                                Gateway's truststore; needs PINNED_ISSUERS
@@ -49,6 +51,8 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 	if c.PublishTruststore && len(c.Pinned) == 0 {
 		r.Fault("PUBLISH_TRUSTSTORE", "true", "it needs PINNED_ISSUERS: whoever writes issuers would otherwise decide who may connect")
 	}
+	// Longer than an authorizer may hold a catalog that names what is swept.
+	c.SweepAfter = r.Duration("SWEEP_AFTER", 24*time.Hour, time.Hour, 365*24*time.Hour)
 	if c.UploadBucket != "" && c.UploadBucket == c.CacheBucket {
 		r.Fault("CACHE_BUCKET", c.CacheBucket, "it must be another bucket than UPLOAD_BUCKET: whoever publishes CRLs must not write what the authorizer trusts")
 	}

@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -65,7 +66,7 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 	recorder := telemetry.NewRecorder(os.Stdout, h.config.Function, 0)
 	p := preprocess.New(h.uploads, h.cache, h.config.Config, log, metrics{recorder})
-	err := p.Handle(ctx, payload, began.Round(0))
+	answer, err := p.Answer(ctx, payload, began.Round(0))
 	took := time.Since(began)
 	recorder.Milliseconds(telemetry.PreprocessLatency, took, telemetry.Labels{})
 	if err != nil {
@@ -73,7 +74,8 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	} else {
 		log.Info("done", telemetry.KeyDurationMS, took.Milliseconds())
 	}
-	return []byte("null"), errors.Join(err, recorder.Flush(time.Now()))
+	body, encoding := json.Marshal(answer) // null for events
+	return body, errors.Join(err, encoding, recorder.Flush(time.Now()))
 }
 
 // metrics records what the preprocessor does.
@@ -101,6 +103,14 @@ func (m metrics) CRLPending(code string) {
 
 func (m metrics) IssuersChanged(ca string) {
 	m.r.Count(telemetry.IssuersChanged, telemetry.Labels{CA: ca})
+}
+
+func (m metrics) IssuersVanished(ca string) {
+	m.r.Count(telemetry.IssuersVanished, telemetry.Labels{CA: ca})
+}
+
+func (m metrics) UploadGone(ca, _ string) {
+	m.r.Count(telemetry.UploadsGone, telemetry.Labels{CA: ca})
 }
 
 func (m metrics) SerialsCompared(ca string, before, added, vanished int) {

@@ -168,6 +168,10 @@ func (g *Gate) trustAlarms() []alarm {
 			metric: series(g.Preprocessor, metricIssuersChanged, "Sum", fiveMinutes()), atLeast: 1, missing: quiet,
 		},
 		{
+			name: "IssuersVanished", says: "Most issuers files are gone at once, or all uploads: the CAs go on as they were until that is confirmed.",
+			metric: series(g.Preprocessor, metricIssuersVanished, "Sum", beat), atLeast: 1, missing: quiet,
+		},
+		{
 			name: "ObserveMode", says: "Observe mode is on, for the whole or for a CA: revoked certificates are let in.",
 			metric: series(g.Authorizer, metricObserveMode, "Maximum", fiveMinutes()), atLeast: 1, missing: quiet,
 		},

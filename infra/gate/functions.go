@@ -29,6 +29,7 @@ const (
 	// The functions' own defaults, needed here only to judge combinations in which one of them is left out.
 	functionRevalidateAfter = 10 * time.Second
 	functionMaxUnvalidated  = 15 * time.Minute
+	functionSweepAfter      = 24 * time.Hour
 	functionIssuerPrefix    = "issuers/"
 )
 
@@ -220,6 +221,7 @@ func (g *Gate) preprocessorEnvironment(p PreprocessorProps) environment {
 	e.flag("ALLOW_SHA1", p.AllowSHA1)
 	e.list("PINNED_ISSUERS", pins(p))
 	e.flag("CACHE_JSON", p.CacheJSON)
+	e.duration("SWEEP_AFTER", p.SweepAfter)
 	if g.movesTruststore() {
 		e.set("PUBLISH_TRUSTSTORE", "true")
 	}

@@ -78,7 +78,7 @@ func TestEverySettingReachesItsFunction(t *testing.T) {
 	for function, want := range map[string]map[string]string{
 		"GatePreprocessor": {
 			"UPLOAD_BUCKET": name(uploads), "CACHE_BUCKET": name(cache), "ISSUER_PREFIX": "cas/", "CRL_PREFIXES": "lists/,crl/",
-			"MAX_CRL_BYTES": "1GiB", "ALLOW_SHA1": "true", "CACHE_JSON": "true",
+			"MAX_CRL_BYTES": "1GiB", "ALLOW_SHA1": "true", "CACHE_JSON": "true", "SWEEP_AFTER": "48h",
 			"PINNED_ISSUERS": strings.Repeat("ab", 32) + "," + strings.Repeat("0", 64), "PUBLISH_TRUSTSTORE": "true",
 		},
 		"GateTruststore": {

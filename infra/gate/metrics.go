@@ -34,6 +34,7 @@ const (
 	metricVanishedShare       = "SerialsVanishedShare"
 	metricSecondsToNotAfter   = "SecondsToNotAfter"
 	metricIssuersChanged      = "IssuersChanged"
+	metricIssuersVanished     = "IssuersVanished"
 	metricPreprocessLatency   = "PreprocessLatency"
 	metricTruststoreOutOfStep = "TruststoreOutOfStep"
 	metricTruststoreWarnings  = "TruststoreWarnings"

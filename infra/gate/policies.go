@@ -47,6 +47,9 @@ func (g *Gate) preprocessorStatements(p PreprocessorProps) []awsiam.PolicyStatem
 		allow("ReadUploads", strs("s3:GetObject"), g.arns(g.uploads, objects...), g.ours()),
 		allow("ListCache", strs("s3:ListBucket"), &[]*string{g.arn(g.cache)}, g.ours()),
 		allow("WriteCache", strs("s3:GetObject", "s3:PutObject"), g.arns(g.cache, cacheObjects...), g.ours()),
+		// What nothing refers to any more. The catalog and the reports are never deleted, and the bucket keeps
+		// what is.
+		allow("SweepCache", strs("s3:DeleteObject"), g.arns(g.cache, "catalog/*", "sets/*"), g.ours()),
 	}
 	return append(statements, g.keyStatements("kms:Decrypt", "kms:GenerateDataKey")...)
 }

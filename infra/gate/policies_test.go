@@ -95,6 +95,7 @@ func TestWhatTheFunctionsMayDo(t *testing.T) {
 			"Allow s3:ListBucket on UPLOADS if " + ours + " StringLikeIfExists(s3:prefix,issuers/*|crls/*|crl/*)",
 			"Allow s3:GetObject on UPLOADS/crl/*,UPLOADS/crls/*,UPLOADS/issuers/* if " + ours,
 			"Allow s3:ListBucket on CACHE if " + ours,
+			"Allow s3:DeleteObject on CACHE/catalog/*,CACHE/sets/* if " + ours,
 			"Allow s3:GetObject,s3:PutObject on CACHE/catalog.json,CACHE/catalog/*,CACHE/reports/*,CACHE/sets/* if " + ours,
 			"Allow xray:PutTelemetryRecords,xray:PutTraceSegments on *",
 			"Allow sqs:SendMessage on <GateFailures>",

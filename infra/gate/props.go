@@ -133,6 +133,9 @@ type PreprocessorProps struct {
 	PinnedIssuers []string
 	// CacheJSON sets CACHE_JSON: publish each CRL as JSON too.
 	CacheJSON *bool
+	// SweepAfter sets SWEEP_AFTER: how long sets and parts of the catalog are kept that nothing refers to any
+	// more, 1 h to 365 d, and longer than the authorizer's MaxUnvalidated. The function's default is 24 h.
+	SweepAfter awscdk.Duration
 
 	// MemorySize in MiB, 128 to 10240. Default: 1769, one whole virtual CPU.
 	MemorySize *float64

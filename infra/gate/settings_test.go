@@ -56,7 +56,7 @@ func TestFunctionsTakeTheirSettings(t *testing.T) {
 		"watched": watched(t),
 		"bounds": synth(t, &gate.Props{
 			Authorizer:   &gate.AuthorizerProps{Mode: gate.Enforce, RevalidateAfter: hours(1), MaxUnvalidated: hours(7 * 24), LogAllowed: jsii.Number(1), RequireChain: jsii.Bool(false)},
-			Preprocessor: &gate.PreprocessorProps{MaxCRLBytes: awscdk.Size_Bytes(jsii.Number(1025)), AllowSHA1: jsii.Bool(false), IssuerPrefix: jsii.String("a/")},
+			Preprocessor: &gate.PreprocessorProps{MaxCRLBytes: awscdk.Size_Bytes(jsii.Number(1025)), AllowSHA1: jsii.Bool(false), IssuerPrefix: jsii.String("a/"), SweepAfter: hours(365 * 24)},
 		}),
 	} {
 		for id, binary := range binaries {

@@ -247,6 +247,7 @@ func fullGate(t *testing.T, assetPath *string) (awscdk.Stack, *gate.Gate) {
 			AllowSHA1:           jsii.Bool(true),
 			PinnedIssuers:       []string{strings.Repeat("AB:", 31) + "AB", strings.Repeat("0", 64)},
 			CacheJSON:           jsii.Bool(true),
+			SweepAfter:          awscdk.Duration_Hours(jsii.Number(48)),
 			MemorySize:          jsii.Number(3008),
 			Timeout:             awscdk.Duration_Minutes(jsii.Number(10)),
 			ReservedConcurrency: jsii.Number(1),

@@ -31,6 +31,7 @@ func (p *Props) Validate() error {
 	f.general(p)
 	f.authorizer(orZero(p.Authorizer))
 	f.preprocessor(orZero(p.Preprocessor))
+	f.sweeping(p)
 	f.buckets(orZero(p.Buckets))
 	f.alarms(orZero(p.Alarms))
 	f.associations(p)
@@ -152,10 +153,20 @@ func (f *faults) provisioned(p AuthorizerProps) {
 
 var fingerprint = regexp.MustCompile(`^[0-9A-Fa-f]{64}$`)
 
+// sweeping checks that an authorizer finds what the oldest catalog names that it may answer from.
+func (f *faults) sweeping(p *Props) {
+	keep := durationOr(orZero(p.Preprocessor).SweepAfter, functionSweepAfter)
+	held := durationOr(orZero(p.Authorizer).MaxUnvalidated, functionMaxUnvalidated)
+	if keep <= held {
+		f.add("Preprocessor.SweepAfter is %s, and Authorizer.MaxUnvalidated %s: an authorizer may answer from a catalog so old that what it names was swept; raise the first above the second", short(keep), short(held))
+	}
+}
+
 func (f *faults) preprocessor(p PreprocessorProps) {
 	f.duration("Preprocessor.Timeout", p.Timeout, time.Second, 15*time.Minute)
 	f.duration("Preprocessor.MaxEventAge", p.MaxEventAge, time.Minute, 6*time.Hour)
 	f.duration("Preprocessor.ReconcileEvery", p.ReconcileEvery, time.Minute, 24*time.Hour)
+	f.duration("Preprocessor.SweepAfter", p.SweepAfter, time.Hour, 365*24*time.Hour)
 	f.whole("Preprocessor.MemorySize", p.MemorySize, 128, 10240)
 	f.whole("Preprocessor.ReservedConcurrency", p.ReservedConcurrency, 1, 1000)
 	f.whole("Preprocessor.RetryAttempts", p.RetryAttempts, 0, 2)

@@ -53,6 +53,8 @@ func TestWhatIsRefused(t *testing.T) {
 		{"preprocessor memory", gate.Props{Preprocessor: &gate.PreprocessorProps{MemorySize: n(20000)}}, "Preprocessor.MemorySize is 20000"},
 		{"event age", gate.Props{Preprocessor: &gate.PreprocessorProps{MaxEventAge: seconds(30)}}, "Preprocessor.MaxEventAge is 30s"},
 		{"retries", gate.Props{Preprocessor: &gate.PreprocessorProps{RetryAttempts: n(3)}}, "Preprocessor.RetryAttempts is 3"},
+		{"sweeping", gate.Props{Preprocessor: &gate.PreprocessorProps{SweepAfter: seconds(3600)}, Authorizer: &gate.AuthorizerProps{MaxUnvalidated: seconds(7200)}}, "Preprocessor.SweepAfter is 1h, and Authorizer.MaxUnvalidated 2h"},
+		{"swept", gate.Props{Preprocessor: &gate.PreprocessorProps{SweepAfter: seconds(60)}}, "Preprocessor.SweepAfter"},
 		{"timer", gate.Props{Preprocessor: &gate.PreprocessorProps{ReconcileEvery: seconds(90)}}, "Preprocessor.ReconcileEvery is 1m30s: give whole minutes"},
 		{"reserved zero", gate.Props{Preprocessor: &gate.PreprocessorProps{ReservedConcurrency: n(0)}}, "Preprocessor.ReservedConcurrency is 0"},
 		{"reserved twice", gate.Props{Preprocessor: &gate.PreprocessorProps{ReservedConcurrency: n(2), Unreserved: jsii.Bool(true)}}, "ReservedConcurrency and Unreserved are both set"},

@@ -46,7 +46,8 @@ var allowed = map[string][]string{
 	"cmd/crlgate/internal/s3proc":        {},
 	"cmd/crlgate/internal/s3local":       {"cmd/crlgate/internal/s3proc/wire"},
 	"cmd/crlgate/internal/template":      {},
-	"cmd/crlgate/internal/stack":         {"cmd/crlgate/internal/gateway", "cmd/crlgate/internal/lambdaruntime", "cmd/crlgate/internal/s3proc", "cmd/crlgate/internal/template", "internal/domainapi", "internal/pki", "pkg/…"},
+	"cmd/crlgate/internal/awsapi":        {"cmd/crlgate/internal/lambdaruntime"},
+	"cmd/crlgate/internal/stack":         {"cmd/crlgate/internal/awsapi", "cmd/crlgate/internal/gateway", "cmd/crlgate/internal/lambdaruntime", "cmd/crlgate/internal/s3proc", "cmd/crlgate/internal/template", "internal/domainapi", "internal/pki", "pkg/…"},
 
 	"bench":             {"internal/pki", "pkg/…"},
 	"events/generate":   {"internal/pki"},

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -12,12 +13,17 @@ import (
 
 // Keys of the cache bucket. Every one is built here.
 const (
-	Key           = "catalog.json" // the catalog
-	SetPrefix     = "sets/"
-	ReportPrefix  = "reports/"
-	TruststoreKey = "truststore/issuers.pem" // the issuers' certificates, as API Gateway's truststore
-	maxKey        = 1024                     // octets of an S3 key
-	maxEscapedKey = 200                      // octets: well under the 1,024 of an S3 key, and under what file systems allow in one name
+	Key          = "catalog.json" // the catalog
+	SetPrefix    = "sets/"
+	ReportPrefix = "reports/"
+	// TruststoreKey holds the issuers' certificates, as API Gateway's truststore.
+	TruststoreKey = "truststore/issuers.pem"
+	PartPrefix    = "catalog/" // parts, and below it the generations
+	// GenerationPrefix is where every catalog lies that was, or was about to be, Key.
+	GenerationPrefix = "catalog/generations/"
+
+	maxKey        = 1024 // octets of an S3 key
+	maxEscapedKey = 200  // octets: well under the 1,024 of an S3 key, and under what file systems allow in one name
 )
 
 // CRLName is the name of the CRL uploaded under a key: the key with every
@@ -63,4 +69,37 @@ func ReportKey(uploadKey string) string {
 		uploadKey = uploadKey[:cut] + end
 	}
 	return ReportPrefix + uploadKey + ".json"
+}
+
+// UploadKey is the upload key that a report is on; the reverse of [ReportKey], but
+// for very long keys, which that cuts: then it is another key of the same report.
+func UploadKey(reportKey string) (string, bool) {
+	key, ok := strings.CutPrefix(reportKey, ReportPrefix)
+	if !ok {
+		return "", false
+	}
+	return strings.CutSuffix(key, ".json")
+}
+
+// GenerationKey is where the catalog of a generation with these octets lies
+// before it becomes [Key]. Keys are in the order of generations.
+func GenerationKey(generation uint64, data []byte) string {
+	sum := sha256.Sum256(data)
+	return fmt.Sprintf("%s%020d-%s.json", GenerationPrefix, generation, hex.EncodeToString(sum[:]))
+}
+
+// ParseGenerationKey returns the generation that a key of [GenerationKey] names,
+// and the SHA-256 of the octets; false: it is none.
+func ParseGenerationKey(key string) (generation uint64, sum string, ok bool) {
+	name, ok := strings.CutPrefix(key, GenerationPrefix)
+	if !ok {
+		return 0, "", false
+	}
+	name, ok = strings.CutSuffix(name, ".json")
+	number, sum, found := strings.Cut(name, "-")
+	generation, err := strconv.ParseUint(number, 10, 64)
+	if !ok || !found || err != nil || len(number) != 20 || len(sum) != 2*sha256.Size {
+		return 0, "", false
+	}
+	return generation, sum, true
 }

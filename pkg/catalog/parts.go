@@ -46,7 +46,7 @@ type Part struct {
 }
 
 // PartKey is where a part lies.
-func PartKey(digest string) string { return "catalog/" + digest + ".json" }
+func PartKey(digest string) string { return PartPrefix + digest + ".json" }
 
 // ParsePart reads a part and verifies that it is the one named.
 func ParsePart(data []byte, digest string) (*Part, error) {
@@ -221,6 +221,52 @@ func (c *Catalog) Missing() []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// PartKeys returns the keys of all parts that the catalog refers to.
+func (c *Catalog) PartKeys() []string {
+	var out []string
+	for p := range c.tables() {
+		for _, ref := range p.Refs {
+			if ref != "" {
+				out = append(out, PartKey(ref))
+			}
+		}
+	}
+	return out
+}
+
+// DropParts has the catalog do without parts that are lost: what was in them is
+// not in force any more, or has no floor.
+func (c *Catalog) DropParts(digests []string) {
+	for p := range c.tables() {
+		for i, ref := range p.Refs {
+			if ref != "" && slices.Contains(digests, ref) {
+				p.Refs[i], p.attached[i], p.dirty[i] = "", nil, false
+			}
+		}
+	}
+}
+
+// AllFloors yields the floor of every line. All parts must be attached.
+func (c *Catalog) AllFloors() iter.Seq2[string, *Floor] {
+	return func(yield func(string, *Floor) bool) {
+		if c.FloorParts == nil {
+			for line, f := range c.Floors {
+				if !yield(line, f) {
+					return
+				}
+			}
+			return
+		}
+		for i := range c.FloorParts.Refs {
+			for line, f := range c.FloorParts.at(i).Floors {
+				if !yield(line, f) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func all(p *Parts) []int {

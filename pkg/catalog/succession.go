@@ -105,8 +105,69 @@ func (c *Catalog) serving(ca string, scope *Scope, line string) *CRL {
 // it in its line, and raises the line's floor.
 func (c *Catalog) Publish(ca string, l *CRL) {
 	c.place(ca, l)
-	c.raise(l.Line, &Floor{CA: ca, Number: l.Number, ThisUpdate: l.ThisUpdate, Content: l.Content})
+	c.raise(l.Line, floorOf(ca, l))
 	c.Unwait(l.Source.Key)
+}
+
+// BelowFloor reports whether an outcome is that of a CRL which the floor of its
+// line, and nothing else, keeps out.
+func (c Code) BelowFloor() bool {
+	return c == NumberTooLow || c == NumberReused || c == ThisUpdateWentBack
+}
+
+// LowerFloor sets the floor of a CRL's line to that CRL, whatever it was before.
+// This undoes the protection against replay for all that lies between, so it is
+// for an operator's explicit word only. The parts that [Catalog.MissingFor] names
+// must be attached.
+func (c *Catalog) LowerFloor(ca string, l *CRL) { c.raise(l.Line, floorOf(ca, l)) }
+
+func floorOf(ca string, l *CRL) *Floor {
+	return &Floor{CA: ca, Number: l.Number, ThisUpdate: l.ThisUpdate, Content: l.Content}
+}
+
+// Beyond reports whether the line has come further than a CRL of it with that
+// number and content: another, not older, was accepted after it.
+func (f *Floor) Beyond(number *Number, content string) bool {
+	return f != nil && f.Content != content && number != nil && f.Number.Int().Cmp(number.Int()) >= 0
+}
+
+// Replace puts a record of a CRL in the place of the one of its line, which has
+// the same content: its floor stays.
+func (c *Catalog) Replace(ca string, l *CRL) { c.place(ca, l) }
+
+// Forget takes a CRL out of force. Its line's floor stays, so that nothing older
+// comes back. It reports whether the CRL was in force.
+func (c *Catalog) Forget(ca string, l *CRL) bool {
+	if c.serving(ca, &l.Scope, l.Line) == nil {
+		return false
+	}
+	for _, held := range c.CAs[ca].holders(&l.Scope, true) {
+		*held = slices.DeleteFunc(slices.Clone(*held), func(old *CRL) bool { return old.Line == l.Line })
+	}
+	return true
+}
+
+// RaiseFloors raises the floor of every CRL in force whose line has none, or a
+// lower one, which is the mark of a catalog that was damaged or put together by
+// hand. It reports whether there was any. All parts must be attached.
+func (c *Catalog) RaiseFloors() bool {
+	raised := false
+	for name, ca := range c.CAs {
+		for l := range ca.Lists() {
+			raised = c.RaiseFloor(l.Line, floorOf(name, l)) || raised
+		}
+	}
+	return raised
+}
+
+// RaiseFloor raises a line's floor if it is lower, and reports whether it was.
+// The part that [Catalog.MissingFloor] names must be attached.
+func (c *Catalog) RaiseFloor(line string, f *Floor) bool {
+	if old := c.Floor(line); old != nil && old.Number.Int().Cmp(f.Number.Int()) >= 0 {
+		return false
+	}
+	c.raise(line, f)
+	return true
 }
 
 // place puts a CRL where those of its scope are held.
@@ -202,4 +263,30 @@ func (c *Catalog) Once() []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(cas))
+}
+
+// Differs says in words what a record says otherwise than another of the same
+// CRL, which upload it was read from and when it entered apart; "" for nothing.
+func (l *CRL) Differs(other *CRL) string {
+	if l.Content != other.Content {
+		return "the CRL has other content than the one in force"
+	}
+	have, want := l.AllSets(), other.AllSets()
+	if len(have) != len(want) {
+		return fmt.Sprintf("the CRL speaks of the certificates of %d issuers, and the catalog of %d", len(want), len(have))
+	}
+	for i := range have {
+		if have[i].SHA256 != want[i].SHA256 || have[i].Size != want[i].Size || have[i].Head != want[i].Head {
+			return fmt.Sprintf("the set in force is not what the CRL flattens to: digest %s, want %s", have[i].SHA256, want[i].SHA256)
+		}
+	}
+	a, b := *l, *other
+	for _, c := range []*CRL{&a, &b} {
+		c.Name, c.Source, c.Accepted, c.Set, c.Others = "", Source{}, time.Time{}, Set{}, nil
+	}
+	if !equalJSON(&a, &b) {
+		return fmt.Sprintf("the catalog says number %s, thisUpdate %s, nextUpdate %s, %d entries, or a scope or key, that the CRL does not have: number %s, thisUpdate %s, nextUpdate %s, %d entries",
+			l.Number, stamp(l.ThisUpdate), stamp(l.NextUpdate), l.Entries, other.Number, stamp(other.ThisUpdate), stamp(other.NextUpdate), other.Entries)
+	}
+	return ""
 }

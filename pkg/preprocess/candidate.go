@@ -25,6 +25,10 @@ const (
 	Accepted            Code = "accepted"
 	Unchanged           Code = "unchanged"             // in force already
 	Deleted             Code = "deleted"               // the upload is gone; what it brought goes on serving
+	WasForgotten        Code = "forgotten"             // an operator had it forgotten
+	IssuersVanished     Code = "issuers_vanished"      // pending: too many issuers went at once to believe it
+	UnknownFile         Code = "unknown_file"          // refused: under the issuers' prefix, and neither certificates nor settings by its name
+	SettingsRefused     Code = "settings_refused"      // pending: a CA whose settings file is refused and that has none in force
 	Ignored             Code = "ignored"               // neither an issuer, nor settings, nor a CRL
 	IssuerUnknown       Code = "issuer_unknown"        // pending: no CA of the CRL's issuer name
 	SignerUnknown       Code = "signer_unknown"        // pending: signed by a key that the CA's file lacks

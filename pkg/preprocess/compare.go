@@ -130,7 +130,7 @@ func compareSerials(a, b []byte) int {
 // rangeReader reads a set object by ranges.
 type rangeReader struct {
 	ctx   context.Context
-	cache Cache
+	cache Reads
 	set   *catalog.Set
 	part  []byte
 	off   int64

@@ -4,14 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/crlgate/crlgate/pkg/catalog"
 	"github.com/crlgate/crlgate/pkg/crl"
 	"github.com/crlgate/crlgate/pkg/objectstore"
-	"github.com/crlgate/crlgate/pkg/serialset"
 )
+
+// how says how an upload is looked at; the zero value: as its event asks for.
+type how struct {
+	// again: it is read also where its report says that nothing is left to do.
+	again bool
+	// deep: as in entry.
+	deep bool
+}
 
 // syncCRL looks at the upload under a key and, if it is news, takes it through
 // the write path: stream, check, flatten, publish, report. It reports whether
@@ -21,51 +27,53 @@ func (p *Preprocessor) syncCRL(ctx context.Context, key string, now time.Time) (
 	if err != nil {
 		return false, err
 	}
+	e, err := p.examine(ctx, cat, key, how{}, now)
+	if e == nil || err != nil {
+		return false, err
+	}
+	return p.enterAll(ctx, []*entry{e}, now)
+}
+
+// examine reads the upload under a key, if it is news, and returns it as what
+// may enter the catalog. Where there is nothing that could enter, it has said so
+// in a report and returns nil. The catalog is looked at for what is known of
+// the upload; what is missing of its parts is read.
+func (p *Preprocessor) examine(ctx context.Context, cat *catalog.Catalog, key string, look how, now time.Time) (*entry, error) {
 	old, err := ReadReport(ctx, p.cache, key)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	opts := objectstore.GetOptions{}
 	known, err := p.standing(ctx, cat, old)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	if etag := known.settled(old, p.config.rules(), now); etag != "" {
+	if etag := known.settled(old, p.config.rules(), now); etag != "" && !look.again {
 		opts.IfNoneMatch = objectstore.Version(etag)
 	}
 	body, err := p.uploads.Get(ctx, key, opts)
 	switch {
 	case errors.Is(err, objectstore.ErrNotModified):
 		// An event came twice, or late; or a try before ended too soon.
-		return false, errors.Join(p.waitAgain(ctx, cat, old, now), p.wake(ctx, cat, old, now))
+		return nil, errors.Join(p.waitAgain(ctx, cat, old, now), p.wake(ctx, cat, old, now))
 	case errors.Is(err, objectstore.ErrNotFound):
-		return false, p.deleted(ctx, cat, known.serving, old, key, now)
+		return nil, p.deleted(ctx, cat, known.serving, old, key, now)
 	case err != nil:
-		return false, err
+		return nil, err
 	}
 	source := catalog.Source{Key: key, ETag: string(body.Object.Version), VersionID: body.Object.VersionID}
 	p.log.Info("reading CRL", "crl", key, "etag", source.ETag, "bytes", body.Object.Size)
 	r := &Report{Key: key, ETag: source.ETag, VersionID: source.VersionID, Kind: KindCRL, At: now, Rules: p.config.rules()}
 	candidate, err := p.readBody(body)
-	if err == nil {
-		r.describe(candidate.List, candidate.Entries())
-		entered, err = p.publishCRL(ctx, candidate, source, r, now)
-	}
 	if refusal := asRefusal(err); refusal != nil {
 		r.refuse(refusal)
-	} else if err != nil {
-		return false, fmt.Errorf("CRL %s: %w", key, err)
+		return nil, errors.Join(p.unwait(ctx, cat, key, now), p.reportCRL(ctx, r, now))
 	}
-	if r.Outcome == OutcomeRefused {
-		if err := p.unwait(ctx, cat, key, now); err != nil {
-			return false, err
-		}
+	if err != nil {
+		return nil, fmt.Errorf("CRL %s: %w", key, err)
 	}
-	errs := []error{p.reportCRL(ctx, r, now)}
-	if entered {
-		p.compare(ctx, candidate, r.CA, r.replaced, r.entered)
-	}
-	return entered, errors.Join(append(errs, p.syncWoken(ctx, r.woken, key, now))...)
+	r.describe(candidate.List, candidate.Entries())
+	return &entry{candidate: candidate, source: source, report: r, deep: look.deep}, nil
 }
 
 // readBody reads the upload, pinned to the version that the GET returned, and
@@ -130,12 +138,22 @@ func (s *standing) settled(old *Report, rules string, now time.Time) string {
 		}
 	case OutcomeAccepted:
 		// In force, or succeeded by another. Where neither holds, its CA went
-		// away and may have come back: then it may count again.
-		if s.serving != nil || s.floor != nil && s.floor.Content != old.Content {
+		// away and may have come back, or the catalog is older than the report:
+		// then it may count again.
+		if s.serving != nil && s.serving.Content == old.Content || s.floor.Beyond(numberOf(old), old.Content) {
 			return old.ETag
 		}
 	}
 	return ""
+}
+
+// numberOf returns the CRL number of a report; nil: it has none.
+func numberOf(r *Report) *catalog.Number {
+	var n catalog.Number
+	if n.UnmarshalText([]byte(r.Number)) != nil {
+		return nil
+	}
+	return &n
 }
 
 // curable reports whether what would make the CRL count may have come.
@@ -154,112 +172,6 @@ func (s *standing) curable(old *Report, now time.Time) bool {
 	return false
 }
 
-// publishCRL verifies a candidate, writes its set and enters it in the catalog.
-func (p *Preprocessor) publishCRL(ctx context.Context, candidate *Candidate, source catalog.Source, r *Report, now time.Time) (entered bool, err error) {
-	written, asJSON := "", jsonVersion{}
-	if p.config.CacheJSON {
-		if asJSON, err = p.findJSON(ctx, source.Key); err != nil {
-			return false, err
-		}
-	}
-	var record *catalog.CRL
-	var replaced *catalog.CRL
-	var waits error    // why the CRL is pending
-	var woken []string // upload keys that waited for this CRL
-	here := false      // in force, from this upload
-	_, err = p.change(ctx, now, func(cat *catalog.Catalog) (bool, error) {
-		entered, here, waits, woken = false, false, nil, nil
-		cas, state, err := issuers(cat)
-		if err != nil {
-			return false, err
-		}
-		r.Issuers = state
-		v, err := candidate.Verify(cas, now)
-		if err != nil {
-			return false, err
-		}
-		record = v.Record(source, now)
-		r.CA, r.Line, r.Base, r.Scope = v.CA.Name, v.Line, record.Base, &record.Scope
-		if err := p.attach(ctx, cat, cat.MissingFor(r.CA, record)); err != nil {
-			return false, err
-		}
-		switch code, why := cat.Admit(v.CA.Name, record, now); code {
-		case catalog.Succeeds:
-		case catalog.Same:
-			r.accept(Unchanged, why)
-			here, woken = inForce(cat, r.CA, record), cat.Wake(record.Line)
-			return cat.MoveSource(v.CA.Name, record), nil
-		case catalog.Expired:
-			waits = pending(Expired, "%s", why)
-			return cat.Wait(source.Key, record.Line), nil
-		case catalog.BaseMissing:
-			waits = pending(BaseMissing, "%s", why)
-			return cat.Wait(source.Key, record.Base.Line), nil
-		default:
-			return false, refused(Code(code), "%s", why)
-		}
-		if written != record.Set.Key {
-			if err := p.putSet(ctx, candidate, record); err != nil {
-				return false, err
-			}
-			written = record.Set.Key
-		}
-		replaced = cat.Serving(r.CA, &record.Scope, record.Line)
-		cat.Publish(r.CA, record)
-		woken = cat.Wake(record.Line)
-		if err := p.split(ctx, cat, r.CA); err != nil {
-			return false, err
-		}
-		r.accept(Accepted, fmt.Sprintf("CRL number %s of CA %s is in force, with %d entries, until %s", record.Number, v.CA.Name, record.Entries, stamp(record.NextUpdate)))
-		entered, here = true, true
-		return true, nil
-	})
-	if err == nil {
-		err = waits
-	}
-	if err != nil {
-		return false, err
-	}
-	r.woken = woken
-	if entered {
-		r.entered, r.replaced = record, replaced
-		p.metrics.CRLAccepted(r.CA, record.Name, record.Entries, record.NextUpdate.Sub(now))
-	}
-	if p.config.CacheJSON && here {
-		// Also where the CRL was in force already: a try before may have
-		// failed in between.
-		return entered, p.putJSON(ctx, candidate, r.CA, record, asJSON)
-	}
-	return entered, nil
-}
-
-// putSet writes the sets, before any catalog points to them. Each is named by
-// its content, so one that is there already is the same.
-func (p *Preprocessor) putSet(ctx context.Context, c *Candidate, record *catalog.CRL) error {
-	images := []*serialset.Image{c.Image}
-	for _, o := range c.Others {
-		images = append(images, o.Image)
-	}
-	for i, set := range record.AllSets() {
-		if err := p.putImmutable(ctx, set.Key, images[i].Reader(), "application/octet-stream"); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// split spreads a CA's CRLs over more parts of the catalog, if they are many.
-func (p *Preprocessor) split(ctx context.Context, cat *catalog.Catalog, ca string) error {
-	if !cat.CAs[ca].Crowded() {
-		return nil
-	}
-	if err := p.attach(ctx, cat, cat.MissingCRLs(ca)); err != nil {
-		return err
-	}
-	cat.CAs[ca].Split()
-	return nil
-}
-
 // deleted reports that an upload is gone. What it brought goes on serving.
 func (p *Preprocessor) deleted(ctx context.Context, cat *catalog.Catalog, serving *catalog.CRL, old *Report, key string, now time.Time) error {
 	if err := p.unwait(ctx, cat, key, now); err != nil {
@@ -269,6 +181,7 @@ func (p *Preprocessor) deleted(ctx context.Context, cat *catalog.Catalog, servin
 		return nil
 	}
 	r := *old
+	r.WasAccepted = old.Outcome == OutcomeAccepted
 	r.ETag, r.VersionID, r.Outcome, r.Code, r.At = "", "", OutcomeDeleted, Deleted, now
 	r.Detail = "the upload is gone; no CRL of it is in force"
 	if old.Outcome == OutcomeAccepted && serving != nil && serving.Content == old.Content {
@@ -291,74 +204,4 @@ func (p *Preprocessor) reportCRL(ctx context.Context, r *Report, now time.Time) 
 		p.log.Info("CRL "+string(r.Outcome), attrs...)
 	}
 	return p.report(ctx, r)
-}
-
-// reportCheck is how long after a CRL was accepted it is made sure that its
-// report says so: the catalog may have been written, and the report not.
-const reportCheck = 2 * time.Hour
-
-// acceptedSince returns the upload keys of CRLs in force that entered after a moment.
-func acceptedSince(cat *catalog.Catalog, t time.Time) map[string]bool {
-	out := map[string]bool{}
-	for _, ca := range cat.CAs {
-		for l := range ca.Lists() {
-			out[l.Source.Key] = out[l.Source.Key] || l.Accepted.After(t)
-		}
-	}
-	return out
-}
-
-// reported reports whether the report on an upload that is in force says so.
-func (p *Preprocessor) reported(ctx context.Context, object objectstore.Object) (bool, error) {
-	r, err := ReadReport(ctx, p.cache, object.Key)
-	return r != nil && r.ETag == string(object.Version) && r.Outcome == OutcomeAccepted, err
-}
-
-// reconcileCRLs looks at every CRL upload. It reports whether any entered.
-func (p *Preprocessor) reconcileCRLs(ctx context.Context, now time.Time) (entered bool, err error) {
-	cat, _, err := p.loadCatalog(ctx)
-	if err != nil {
-		return false, err
-	}
-	if err := p.attach(ctx, cat, cat.Missing()); err != nil {
-		return false, err
-	}
-	inForce := cat.InForce()
-	young := acceptedSince(cat, now.Add(-reportCheck))
-	var errs []error
-	present := map[string]bool{}
-	for _, prefix := range p.config.CRLPrefixes {
-		for object, err := range p.uploads.List(ctx, prefix) {
-			if err != nil {
-				return entered, errors.Join(append(errs, err)...)
-			}
-			if kind, _ := p.config.class(object.Key); kind != KindCRL || present[object.Key] {
-				continue
-			}
-			present[object.Key] = true
-			if slices.Contains(inForce[object.Key], string(object.Version)) {
-				if !young[object.Key] {
-					continue // in force: nothing to read
-				}
-				done, err := p.reported(ctx, object)
-				if err != nil {
-					errs = append(errs, err)
-				}
-				if done || err != nil {
-					continue
-				}
-			}
-			in, err := p.syncCRL(ctx, object.Key, now)
-			entered = entered || in
-			errs = append(errs, err)
-		}
-	}
-	// CRLs in force whose upload is gone: say so, once.
-	for key := range inForce {
-		if !present[key] {
-			_, err := p.syncCRL(ctx, key, now)
-			errs = append(errs, err)
-		}
-	}
-	return entered, errors.Join(errs...)
 }

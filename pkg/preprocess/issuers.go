@@ -63,9 +63,30 @@ func (p *Preprocessor) syncIssuer(ctx context.Context, name string, now time.Tim
 			if err := p.attach(ctx, c, c.MissingCRLs(name)); err != nil {
 				return false, err
 			}
+			if uploads[0].missing() && c.CAs[name] != nil {
+				vanished, err := p.vanished(ctx, c)
+				if err != nil {
+					return false, err
+				}
+				if vanished != "" {
+					b := false
+					if reports = p.stay(name, uploads, vanished, now); !uploads[1].missing() {
+						reports[1], b = p.applySettings(c, name, uploads[1], now)
+						news[1] = news[1] || b
+					}
+					return b, nil
+				}
+			}
 			var a, b bool
-			reports[0], a = p.applyIssuer(c, name, uploads[0], now)
 			reports[1], b = p.applySettings(c, name, uploads[1], now)
+			reports[0], a = p.applyIssuer(c, name, uploads[0], reports[1], now)
+			if a {
+				// Settings that waited for the CA count now, or those of a CA
+				// that is gone wait.
+				again := false
+				reports[1], again = p.applySettings(c, name, uploads[1], now)
+				b = b || again
+			}
 			news[0], news[1] = news[0] || a, news[1] || b
 			return a || b, nil
 		})
@@ -90,6 +111,9 @@ func (p *Preprocessor) syncIssuer(ctx context.Context, name string, now time.Tim
 	}
 	if changed && news[0] { // its certificates, not only its settings
 		p.metrics.IssuersChanged(name)
+	}
+	if reports[0].Code == IssuersVanished {
+		p.metrics.IssuersVanished(name)
 	}
 	for i, r := range reports {
 		if err := p.reportIssuer(ctx, r, changed && news[i]); err != nil {
@@ -153,7 +177,7 @@ func (p *Preprocessor) reportIssuer(ctx context.Context, r *Report, changed bool
 }
 
 // applyIssuer moves the CA's certificates in the catalog to the file's.
-func (p *Preprocessor) applyIssuer(c *catalog.Catalog, name string, u upload, now time.Time) (*Report, bool) {
+func (p *Preprocessor) applyIssuer(c *catalog.Catalog, name string, u upload, settings *Report, now time.Time) (*Report, bool) {
 	r := &Report{Key: u.source.Key, ETag: u.source.ETag, VersionID: u.source.VersionID, Kind: KindIssuer, CA: name, At: now}
 	if u.missing() {
 		r.Outcome, r.Code = OutcomeDeleted, Deleted
@@ -181,6 +205,12 @@ func (p *Preprocessor) applyIssuer(c *catalog.Catalog, name string, u upload, no
 		if c.CAs[name] != nil {
 			r.Detail += ". The certificates accepted before go on serving"
 		}
+		return r, false
+	}
+	if c.CAs[name] == nil && settings.Outcome == OutcomeRefused {
+		// Its settings may hold a deny list, or narrow its domains: without
+		// them it would let in what they deny.
+		r.refuse(&Refusal{Code: SettingsRefused, Pending: true, Detail: fmt.Sprintf("%s is refused (%s), and no settings of this CA are in force that could stay; mend it or delete it, and the CA will count", settings.Key, settings.Code)})
 		return r, false
 	}
 	changed := c.SetIssuer(ca, u.source)
@@ -309,13 +339,16 @@ func (p *Preprocessor) reconcileIssuers(ctx context.Context, now time.Time) erro
 	}
 	files := map[string]bool{} // CAs that have an issuers or a settings file
 	certs := map[string]bool{} // CAs that have an issuers file
+	var unknown []string
 	for object, err := range p.uploads.List(ctx, p.config.IssuerPrefix) {
 		if err != nil {
 			return err
 		}
-		if kind, ca := p.config.class(object.Key); kind != "" {
+		if kind, ca := p.config.Class(object.Key); kind != "" {
 			files[ca] = true
 			certs[ca] = certs[ca] || kind == KindIssuer
+		} else if p.config.misnamed(object.Key) {
+			unknown = append(unknown, object.Key)
 		}
 	}
 	// CAs whose file is gone come first: a key that they held may be another's.
@@ -333,6 +366,9 @@ func (p *Preprocessor) reconcileIssuers(ctx context.Context, now time.Time) erro
 	slices.Sort(gone)
 	gone = slices.Compact(gone)
 	var errs []error
+	for _, key := range unknown {
+		errs = append(errs, p.syncUnknown(ctx, key, now))
+	}
 	for _, name := range slices.Concat(gone, slices.Sorted(maps.Keys(files))) {
 		_, err := p.syncIssuer(ctx, name, now)
 		errs = append(errs, err)

@@ -523,14 +523,18 @@ func TestDeleted(t *testing.T) {
 // TestLostDeletions: events that never came are made up for.
 func TestLostDeletions(t *testing.T) {
 	w, _ := withCRL(t)
+	w.upload("issuers/b.pem", newCA(t, "b").PEM())
 	w.uploads.Remove(key)
 	w.reconcile()
 	w.wantOutcome(key, "deleted deleted")
 	w.wantInForce("a #5 " + key)
+	if n := w.metrics.count("gone a"); n != 1 {
+		t.Errorf("counted %d times as gone: %q", n, w.metrics.got)
+	}
 	w.uploads.Remove(pem)
 	w.reconcile()
 	w.wantOutcome(pem, "deleted deleted")
-	if n := len(w.catalog().CAs); n != 0 {
+	if n := len(w.catalog().CAs); n != 1 {
 		t.Errorf("%d CAs", n)
 	}
 }
@@ -540,8 +544,7 @@ func TestIgnored(t *testing.T) {
 	w, ca := withCRL(t)
 	w.cache.ResetCalls()
 	for _, k := range []string{
-		"crl/acm-pca-permission-test-key", "crls/acm-pca-permission-test-key", "issuers/a.crt", "issuers/.pem", "issuers/.json",
-		"issuers/deep/a.pem", "issuers/", "crls/", "crls/folder/", "other/a.crl", "a.crl", "issuers/line\nbreak.pem",
+		"crl/acm-pca-permission-test-key", "crls/acm-pca-permission-test-key", "issuers/", "crls/", "crls/folder/", "other/a.crl", "a.crl",
 	} {
 		w.uploads.Store(k, ca.PEM())
 		w.handle(k)
@@ -550,6 +553,29 @@ func TestIgnored(t *testing.T) {
 	if n := w.cache.Count(objectstore.OpPut, ""); n != 0 {
 		t.Errorf("%d writes: %q", n, w.cache.Keys())
 	}
+	w.wantInForce("a #5 " + key)
+}
+
+// TestUnknownFile: what lies where issuers do and is not read says so, once.
+func TestUnknownFile(t *testing.T) {
+	w, ca := withCRL(t)
+	for i, k := range []string{"issuers/a.crt", "issuers/.pem", "issuers/.json", "issuers/deep/a.pem", "issuers/line\nbreak.pem"} {
+		w.uploads.Store(k, ca.PEM())
+		if i%2 == 0 {
+			w.handle(k)
+		}
+	}
+	w.reconcile()
+	w.cache.ResetCalls()
+	w.reconcile()
+	if n := w.cache.Count(objectstore.OpPut, ""); n != 0 {
+		t.Errorf("%d writes for what was said already", n)
+	}
+	for _, k := range []string{"issuers/a.crt", "issuers/.pem", "issuers/.json", "issuers/deep/a.pem", "issuers/line\nbreak.pem"} {
+		w.wantOutcome(k, "refused unknown_file")
+	}
+	w.remove("issuers/a.crt")
+	w.wantOutcome("issuers/a.crt", "deleted deleted")
 	w.wantInForce("a #5 " + key)
 }
 
@@ -571,9 +597,10 @@ func TestLongKeys(t *testing.T) {
 // at in between, has its CRL again.
 func TestReaddedBeforeReconcile(t *testing.T) {
 	w, ca := withCRL(t)
+	w.upload("issuers/b.pem", newCA(t, "b").PEM())
 	w.uploads.Remove(pem)
-	w.uploads.Before(func(op objectstore.Op, _ string) error {
-		if op == objectstore.OpList {
+	w.uploads.Before(func(op objectstore.Op, prefix string) error {
+		if op == objectstore.OpList && prefix != "issuers/" {
 			return objectstoretest.Answer(503, "SlowDown")
 		}
 		return nil

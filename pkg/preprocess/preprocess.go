@@ -21,7 +21,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/crlgate/crlgate/pkg/catalog"
 	"github.com/crlgate/crlgate/pkg/crl"
 	"github.com/crlgate/crlgate/pkg/issuer"
 	"github.com/crlgate/crlgate/pkg/objectstore"
@@ -39,9 +38,16 @@ type Uploads interface {
 	List(ctx context.Context, prefix string) iter.Seq2[objectstore.Object, error]
 }
 
+// ListsObjects is what is needed of a bucket to find objects.
+type ListsObjects interface {
+	List(ctx context.Context, prefix string) iter.Seq2[objectstore.Object, error]
+}
+
 // Cache is the cache bucket.
 type Cache interface {
-	Reads
+	Heads
+	ListsObjects
+	Delete(ctx context.Context, key string, opts objectstore.DeleteOptions) error
 	Put(ctx context.Context, key string, body io.ReadSeeker, opts objectstore.PutOptions) (objectstore.Version, error)
 }
 
@@ -57,6 +63,12 @@ type Metrics interface {
 	// before had, once a complete CRL has replaced it.
 	SerialsCompared(ca string, before, added, vanished int)
 	IssuersChanged(ca string)
+	// IssuersVanished is told of every CA that is not withdrawn although its file
+	// is gone, each time that it is looked at.
+	IssuersVanished(ca string)
+	// UploadGone is told of every CRL in force whose upload is gone, at each
+	// reconciliation.
+	UploadGone(ca, crl string)
 	// CAServes is told of every CA, at each reconciliation: how long until the
 	// first of its keys has no certificate any more whose notAfter lies ahead.
 	CAServes(ca string, untilNotAfter time.Duration)
@@ -74,6 +86,9 @@ type Config struct {
 	// PublishTruststore keeps catalog.TruststoreKey at the issuers' certificates.
 	// It needs Pinned: whoever writes issuers would decide who may connect.
 	PublishTruststore bool
+	// SweepAfter is how long an object of the cache bucket that nothing refers to
+	// any more is kept; 0: for ever.
+	SweepAfter time.Duration
 }
 
 func (c *Config) policy() issuer.Policy {
@@ -86,7 +101,7 @@ func (c *Config) crlOptions() crl.Options {
 
 // ruleset is raised whenever crlgate learns to accept CRLs that it refused
 // before: those are then read again.
-const ruleset = 1
+const ruleset = 2
 
 // rules names what a CRL is judged by, its issuers apart.
 func (c *Config) rules() string {
@@ -119,6 +134,8 @@ func (noMetrics) CRLRejected(string)                             {}
 func (noMetrics) CRLPending(string)                              {}
 func (noMetrics) SerialsCompared(string, int, int, int)          {}
 func (noMetrics) IssuersChanged(string)                          {}
+func (noMetrics) IssuersVanished(string)                         {}
+func (noMetrics) UploadGone(string, string)                      {}
 func (noMetrics) CAServes(string, time.Duration)                 {}
 
 // Handle does what an invocation's payload asks for. Permanent faults of
@@ -126,18 +143,29 @@ func (noMetrics) CAServes(string, time.Duration)                 {}
 // not be done now and is worth another try of the whole payload, which does no
 // harm to what was done already.
 func (p *Preprocessor) Handle(ctx context.Context, payload []byte, now time.Time) error {
+	_, err := p.Answer(ctx, payload, now)
+	return err
+}
+
+// Answer is Handle for those who wait for it: it returns what there is to tell
+// of a request, to be written as JSON; nil of events.
+func (p *Preprocessor) Answer(ctx context.Context, payload []byte, now time.Time) (any, error) {
 	request, err := ParseEvent(payload, p.config.UploadBucket)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	switch {
 	case request.Test:
 		p.log.Info("S3 test event: notifications are wired")
-		return nil
+		return nil, nil
 	case request.Reconcile:
-		return p.Reconcile(ctx, now)
+		return nil, p.Reconcile(ctx, now)
+	case request.Repair != nil:
+		return nil, p.repair(ctx, request.Repair, now)
+	case request.Forget != nil:
+		return p.forget(ctx, request.Forget, now)
 	}
-	return p.Changed(ctx, request.Keys, now)
+	return nil, p.Changed(ctx, request.Keys, now)
 }
 
 // Changed brings the catalog up to date with these keys of the upload bucket.
@@ -146,7 +174,7 @@ func (p *Preprocessor) Changed(ctx context.Context, keys []string, now time.Time
 	var cas, crls []string // CAs whose issuers or settings were touched, each once
 	issuersChanged := false
 	for _, key := range keys {
-		switch kind, ca := p.config.class(key); kind {
+		switch kind, ca := p.config.Class(key); kind {
 		case KindIssuer, KindSettings:
 			if !slices.Contains(cas, ca) {
 				cas = append(cas, ca)
@@ -157,6 +185,10 @@ func (p *Preprocessor) Changed(ctx context.Context, keys []string, now time.Time
 		case KindCRL:
 			crls = append(crls, key)
 		default:
+			if p.config.misnamed(key) {
+				errs = append(errs, p.syncUnknown(ctx, key, now))
+				continue
+			}
 			p.log.Info("ignored: not an issuer, settings or CRL", "object", key, "code", Ignored)
 		}
 	}
@@ -175,62 +207,4 @@ func (p *Preprocessor) Changed(ctx context.Context, keys []string, now time.Time
 		errs = append(errs, p.Reconcile(ctx, now))
 	}
 	return errors.Join(errs...)
-}
-
-// Reconcile looks at everything in the upload bucket and moves the catalog to
-// it: events that were lost, uploads that were pending, issuers withdrawn.
-func (p *Preprocessor) Reconcile(ctx context.Context, now time.Time) error {
-	if err := errors.Join(p.reconcileIssuers(ctx, now), p.publishTruststore(ctx, now), p.reconcileAllCRLs(ctx, now), p.measure(ctx, now)); err != nil {
-		return fmt.Errorf("reconciling: %w", err)
-	}
-	return nil
-}
-
-// reconcileAllCRLs looks at every CRL until none enters any more: one that is
-// accepted can be what another waited for.
-func (p *Preprocessor) reconcileAllCRLs(ctx context.Context, now time.Time) error {
-	for range 3 {
-		entered, err := p.reconcileCRLs(ctx, now)
-		if err != nil || !entered {
-			return err
-		}
-	}
-	return nil
-}
-
-// measure tells the metrics of every CA and of every CRL in force.
-func (p *Preprocessor) measure(ctx context.Context, now time.Time) error {
-	c, _, err := p.loadCatalog(ctx)
-	if err != nil {
-		return err
-	}
-	if err := p.attach(ctx, c, c.Missing()); err != nil {
-		return err
-	}
-	for name, ca := range c.CAs {
-		if until, ok := notAfter(ca); ok {
-			p.metrics.CAServes(name, until.Sub(now))
-		}
-		for l := range ca.Lists() {
-			p.metrics.CRLServes(name, l.Name, l.Entries, l.NextUpdate.Sub(now))
-		}
-	}
-	return nil
-}
-
-// notAfter returns when the first key of a CA is left without a certificate
-// that is valid: where a key has several, the last of them counts.
-func notAfter(ca *catalog.CA) (first time.Time, ok bool) {
-	last := map[string]time.Time{}
-	for _, cert := range ca.Certificates {
-		if t := last[cert.Key]; cert.NotAfter.After(t) {
-			last[cert.Key] = cert.NotAfter
-		}
-	}
-	for _, t := range last {
-		if !ok || t.Before(first) {
-			first, ok = t, true
-		}
-	}
-	return first, ok
 }

@@ -20,7 +20,8 @@ import (
 	"github.com/crlgate/crlgate/pkg/objectstore"
 )
 
-// loadCatalog reads the catalog; an empty one where there is none yet.
+// loadCatalog reads the catalog; an empty one where there is none yet. One that
+// is lost is recovered first, from the newest copy.
 func (p *Preprocessor) loadCatalog(ctx context.Context) (*catalog.Catalog, objectstore.Version, error) {
 	c, _, version, err := p.readCatalog(ctx)
 	return c, version, err
@@ -30,9 +31,15 @@ func (p *Preprocessor) loadCatalog(ctx context.Context) (*catalog.Catalog, objec
 func (p *Preprocessor) readCatalog(ctx context.Context) (*catalog.Catalog, []byte, objectstore.Version, error) {
 	data, object, err := p.cache.ReadAll(ctx, catalog.Key, catalog.MaxSize, objectstore.GetOptions{})
 	if errors.Is(err, objectstore.ErrNotFound) {
-		return catalog.New(), nil, "", nil
-	}
-	if err != nil {
+		restored, err := p.restoreLost(ctx)
+		if err != nil || !restored {
+			return catalog.New(), nil, "", err
+		}
+		data, object, err = p.cache.ReadAll(ctx, catalog.Key, catalog.MaxSize, objectstore.GetOptions{})
+		if err != nil {
+			return nil, nil, "", err
+		}
+	} else if err != nil {
 		return nil, nil, "", err
 	}
 	c, err := catalog.Parse(data)
@@ -62,12 +69,18 @@ func (p *Preprocessor) change(ctx context.Context, now time.Time, decide func(*c
 		if err != nil || !write {
 			return false, err
 		}
+		if version == "" {
+			c.Generation = firstGeneration(now)
+		}
 		c.Stamp(now)
 		data, parts, err := c.Encode()
 		if err != nil {
 			return false, err
 		}
-		if err := p.putParts(ctx, parts); err != nil {
+		if err := p.putParts(ctx, parts, now); err != nil {
+			return false, err
+		}
+		if err := p.putCopy(ctx, c.Generation, data, now); err != nil {
 			return false, err
 		}
 		opts := objectstore.PutOptions{IfMatch: version, IfNoneMatch: version == "", ContentType: "application/json"}
@@ -96,28 +109,50 @@ func (p *Preprocessor) change(ctx context.Context, now time.Time, decide func(*c
 
 // putParts writes parts of the catalog, before the catalog refers to them.
 // Each is named by its content, so one that is there already is the same.
-func (p *Preprocessor) putParts(ctx context.Context, parts map[string][]byte) error {
+func (p *Preprocessor) putParts(ctx context.Context, parts map[string][]byte, now time.Time) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelParts)
 	for key, data := range parts {
 		g.Go(func() error {
-			return p.putImmutable(ctx, key, bytes.NewReader(data), "application/json")
+			return p.putImmutable(ctx, key, bytes.NewReader(data), "application/json", now)
 		})
 	}
 	return g.Wait()
 }
 
-// putImmutable writes an object that is named by its content.
-func (p *Preprocessor) putImmutable(ctx context.Context, key string, body io.ReadSeeker, contentType string) error {
+// putImmutable writes an object that is named by its content. One that is there
+// already is the same, but if it is not young it may be about to be swept, so
+// that it is written again, which makes it young.
+func (p *Preprocessor) putImmutable(ctx context.Context, key string, body io.ReadSeeker, contentType string, now time.Time) error {
 	for try := 0; ; try++ {
 		_, err := p.cache.Put(ctx, key, body, objectstore.PutOptions{IfNoneMatch: true, ContentType: contentType})
 		switch {
 		case errors.Is(err, objectstore.ErrPreconditionFailed):
-			return nil
+			return p.refresh(ctx, key, body, contentType, now)
 		case !errors.Is(err, objectstore.ErrConflict) || try >= maxTries:
 			return err
 		}
 		// Another preprocessor is writing the same object, and may yet fail.
+		if err := pause(ctx, try); err != nil {
+			return err
+		}
+		if _, err := body.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+	}
+}
+
+// overwrite writes an object that is named by its content in the place of what
+// is there.
+func (p *Preprocessor) overwrite(ctx context.Context, key string, body io.ReadSeeker, contentType string) error {
+	if _, err := body.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	for try := 0; ; try++ {
+		_, err := p.cache.Put(ctx, key, body, objectstore.PutOptions{ContentType: contentType})
+		if !errors.Is(err, objectstore.ErrConflict) || try >= maxTries {
+			return err
+		}
 		if err := pause(ctx, try); err != nil {
 			return err
 		}

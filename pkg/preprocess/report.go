@@ -28,6 +28,7 @@ const (
 	KindCRL      = "crl"
 	KindIssuer   = "issuer"
 	KindSettings = "settings"
+	KindUnknown  = "unknown" // where issuers lie, and none by its name
 )
 
 // KindTruststore is the kind of the report on the truststore object, which is no
@@ -65,9 +66,8 @@ type Report struct {
 	// is read again when a new version, or other settings, may accept it.
 	Rules string `json:"rules,omitempty"`
 
-	woken []string // upload keys that waited for this CRL, and can count now
-	// entered is what entered the catalog, replaced what it took the place of.
-	entered, replaced *catalog.CRL
+	// WasAccepted says of an upload that is gone that it was accepted before.
+	WasAccepted bool `json:"was_accepted,omitempty"`
 
 	// Of an issuers file.
 	Certificates []CertificateReport `json:"certificates,omitempty"`
@@ -107,6 +107,18 @@ func ReadReport(ctx context.Context, cache Reads, uploadKey string) (*Report, er
 		return nil, nil // that of another key
 	}
 	return &r, nil
+}
+
+// Floor returns the floor of a line that a report tells of: the CRL that it is on
+// was accepted once. nil: it tells of none.
+func (r *Report) Floor() (line string, f *catalog.Floor) {
+	if r == nil || r.Kind != KindCRL || r.Line == "" || r.ThisUpdate == nil || r.Content == "" || numberOf(r) == nil {
+		return "", nil
+	}
+	if r.Outcome != OutcomeAccepted && r.Outcome != OutcomeDeleted || r.Outcome == OutcomeDeleted && !r.WasAccepted {
+		return "", nil
+	}
+	return r.Line, &catalog.Floor{CA: r.CA, Number: numberOf(r), ThisUpdate: *r.ThisUpdate, Content: r.Content}
 }
 
 // report writes a report. It is advice and not state, so that of two writers

@@ -251,6 +251,9 @@ func (m *metrics) IssuersChanged(ca string) { m.add("issuers %s", ca) }
 func (m *metrics) SerialsCompared(ca string, before, added, vanished int) {
 	m.add("compared %s %d +%d -%d", ca, before, added, vanished)
 }
+func (m *metrics) IssuersVanished(ca string) { m.add("vanished %s", ca) }
+func (m *metrics) UploadGone(ca, crl string) { m.add("gone %s %s", ca, crl) }
+
 func (m *metrics) CAServes(ca string, until time.Duration) { m.add("ca %s %v", ca, until) }
 
 func (m *metrics) count(what string) int {

@@ -30,6 +30,8 @@ const (
 	SerialsVanished
 	SerialsVanishedShare
 	IssuersChanged
+	IssuersVanished
+	UploadsGone
 	SecondsToNotAfter
 	PreprocessLatency
 	CRLFetched
@@ -211,6 +213,14 @@ var definitions = [numMetrics]Definition{
 	IssuersChanged: {
 		"IssuersChanged", Count, Counter, inTotalAndCA,
 		"CAs whose certificates changed. Whoever writes issuers can sign CRLs.",
+	},
+	IssuersVanished: {
+		"IssuersVanished", Count, Counter, inTotalAndCA,
+		"CAs that are not withdrawn although their issuers file is gone, because too many went at once; counted again each time they are looked at.",
+	},
+	UploadsGone: {
+		"UploadsGone", Count, Counter, inTotalAndCA,
+		"CRLs in force whose upload is gone, at each reconciliation.",
 	},
 	SecondsToNotAfter: {
 		"SecondsToNotAfter", Seconds, Lowest, inTotalAndCA,

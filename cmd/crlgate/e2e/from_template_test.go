@@ -4,11 +4,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/gateway"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
@@ -140,14 +144,33 @@ func (p templatePath) run() {
 		p.t.Fatal(err)
 	}
 	p.awaitLog("deleted", p.crl+"alpha.crl")
+	p.age(p.Cache.Name(), 30*24*time.Hour)
 	p.Deliver([]byte(preprocess.ReconcileRequest))
 	p.drain()
 	p.checkTruststore(false)
+	p.awaitLog("swept: nothing has referred to it", "sets/")
+	p.awaitLog("swept: nothing has referred to it", "catalog/generations/")
 	if l := p.logged("elsewhere/object"); l != "" {
 		p.t.Errorf("the preprocessor was told of an object outside the prefixes: %s", l)
 	}
 	if f := p.Failures(); len(f) > 0 {
 		p.t.Errorf("the failure queue holds %s", f[0])
+	}
+}
+
+// age makes every object of a bucket look as if it had been written so long ago:
+// S3 says when that was, and the local server takes it from the file.
+func (p templatePath) age(bucket string, by time.Duration) {
+	p.t.Helper()
+	then := time.Now().Add(-by)
+	err := filepath.WalkDir(filepath.Join(p.dir, "objects", bucket), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		return os.Chtimes(path, then, then)
+	})
+	if err != nil {
+		p.t.Fatal(err)
 	}
 }
 
@@ -241,6 +264,8 @@ func callsOf(r s3proc.Request) ([]template.Call, error) {
 			calls = append(calls, call("s3:ListBucket", bucket)) // without it S3 says 403
 		}
 		return calls, nil
+	case r.Key != "" && r.Method == http.MethodDelete && len(subresources(r)) == 0:
+		return append(calls, call("s3:DeleteObject", object)), nil
 	case r.Key != "" && r.Method == http.MethodPut && len(subresources(r)) == 0:
 		calls = append(calls, call("s3:PutObject", object))
 		if r.IfMatch != "" {

@@ -239,6 +239,7 @@ func (l *local) describe() *target.State {
 		PID: os.Getpid(), Started: time.Now().UTC(), Folder: l.dir,
 		Endpoint: l.stack.S3.Endpoint, Region: l.stack.S3.Region, AccessKey: l.stack.S3.AccessKey, SecretKey: l.stack.S3.SecretKey,
 		UploadBucket: l.stack.Uploads.Name(), CacheBucket: l.stack.Cache.Name(),
+		API: l.stack.API.Endpoint, Preprocessor: l.stack.Preprocessor.Name(), FailureQueue: l.stack.API.QueueURL(stack.FailureQueue),
 		Domain: l.stack.Domain(), ServerCA: filepath.Join(l.state, serverCAFile), Gateways: map[string]string{}, Authorizer: l.settings(), Fetcher: l.fetcherSettings(),
 		Feed: l.feed.URL, FeedToken: l.feed.Token,
 	}
@@ -342,7 +343,7 @@ func (l *local) apply(ctx context.Context, c change) error {
 var KnownSettings = map[string][]string{
 	"authorizer":   {"LOG_ALLOWED", "MAX_UNVALIDATED", "MEMORY_BUDGET", "MODE", "REQUIRE_CHAIN", "REVALIDATE_AFTER"},
 	"fetcher":      {"ALLOW_HOSTS", "FETCH_CDP", "IDLE_TIMEOUT", "MAX_CRL_BYTES", "MAX_INTERVAL", "MIN_INTERVAL", "TIMEOUT"},
-	"preprocessor": {"ALLOW_SHA1", "CACHE_JSON", "MAX_CRL_BYTES", "PINNED_ISSUERS", "PUBLISH_TRUSTSTORE"},
+	"preprocessor": {"ALLOW_SHA1", "CACHE_JSON", "MAX_CRL_BYTES", "PINNED_ISSUERS", "PUBLISH_TRUSTSTORE", "SWEEP_AFTER"},
 }
 
 // CheckSettings refuses settings that a function would ignore.

@@ -96,16 +96,9 @@ func (s *Stack) startTruststoreFunction() (err error) {
 	c.Timeout, c.MemoryMB, c.MaxEnvironments = t.Timeout, t.MemoryMB, max(1, t.Reserved)
 	c.LogFormat, c.LogLevel, c.MaxEventAge = t.LogFormat, t.LogLevel, t.MaxEventAge
 	c.RetryDelays = []time.Duration{time.Second, 2 * time.Second}[:t.Retries]
-	c.OnFailure = s.failed
+	c.OnFailure = s.failures.Send
 	s.Truststore, err = lambdaruntime.Start(context.Background(), c)
 	return err
-}
-
-// failed puts an event that failed for good on the failure queue.
-func (s *Stack) failed(record []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.failures = append(s.failures, record)
 }
 
 // loadTruststore reads a truststore as API Gateway does: with the rights of the

@@ -22,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/awsapi"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/gateway"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/lambdaruntime"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
@@ -34,6 +35,7 @@ import (
 const (
 	UploadBucket = "crlgate-uploads"
 	CacheBucket  = "crlgate-cache"
+	FailureQueue = "crlgate-failures"
 	DomainName   = "api.local.test"
 )
 
@@ -130,9 +132,13 @@ type Stack struct {
 	stop   context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu       sync.Mutex
-	failures [][]byte // records of events that failed for good
-	errs     []error  // of serving, in the background
+	// API is what the stack serves of AWS beside S3.
+	API *awsapi.Server
+
+	failures awsapi.Queue // records of events that failed for good
+
+	mu   sync.Mutex
+	errs []error // of serving, in the background
 }
 
 // Start starts the stack. The gateways listen once there is a CA to verify
@@ -253,8 +259,13 @@ func (s *Stack) startFunctions() (err error) {
 	preprocessor.MaxEventAge = p.maxEventAge
 	// Lambda waits one and two minutes; nobody does here.
 	preprocessor.RetryDelays = []time.Duration{time.Second, 2 * time.Second}[:p.retries]
-	preprocessor.OnFailure = s.failed
+	preprocessor.OnFailure = s.failures.Send
 	if s.Preprocessor, err = lambdaruntime.Start(context.Background(), preprocessor); err != nil {
+		return err
+	}
+	s.API, err = awsapi.Start(map[string]awsapi.Invoker{s.Preprocessor.Name(): s.Preprocessor, s.Authorizer.Name(): s.Authorizer},
+		map[string]*awsapi.Queue{FailureQueue: &s.failures})
+	if err != nil {
 		return err
 	}
 	return s.startFetcher(p)
@@ -342,11 +353,7 @@ func (s *Stack) URL(form gateway.Form) string {
 }
 
 // Failures returns the failure queue: records of events that failed for good.
-func (s *Stack) Failures() [][]byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([][]byte(nil), s.failures...)
-}
+func (s *Stack) Failures() [][]byte { return s.failures.Bodies() }
 
 func (s *Stack) fault(err error) {
 	if err != nil {
@@ -368,6 +375,10 @@ func (s *Stack) Close() error {
 	}
 	if s.trust != nil {
 		s.trust.close()
+	}
+	if s.API != nil {
+		errs = append(errs, s.API.Close())
+		s.API = nil
 	}
 	for _, f := range []*lambdaruntime.Function{s.Authorizer, s.Preprocessor, s.Truststore, s.Fetcher} {
 		if f != nil {

@@ -144,16 +144,8 @@ func ReadReports(ctx context.Context, cache Cache) (map[string]*preprocess.Repor
 	return reports, listing
 }
 
-// UploadKey is the upload key that a report is on; the reverse of
-// catalog.ReportKey, but for very long keys, which that cuts: then it is
-// another key of the same report.
-func UploadKey(reportKey string) (string, bool) {
-	key, ok := strings.CutPrefix(reportKey, catalog.ReportPrefix)
-	if !ok {
-		return "", false
-	}
-	return strings.CutSuffix(key, ".json")
-}
+// UploadKey is catalog.UploadKey.
+func UploadKey(reportKey string) (string, bool) { return catalog.UploadKey(reportKey) }
 
 // Of says how a catalog and the reports, by upload key, stand at now.
 func Of(c *catalog.Catalog, reports map[string]*preprocess.Report, now time.Time) *Status {

@@ -32,6 +32,11 @@ type State struct {
 	UploadBucket string `json:"upload_bucket"`
 	CacheBucket  string `json:"cache_bucket"`
 
+	// API is the endpoint of Lambda and SQS, with a secret in its path.
+	API          string `json:"api"`
+	Preprocessor string `json:"preprocessor"`  // name of the function
+	FailureQueue string `json:"failure_queue"` // URL
+
 	Domain   string            `json:"domain"`
 	ServerCA string            `json:"server_ca"` // file with the CA of the gateways' certificate
 	Gateways map[string]string `json:"gateways"`  // form → host:port
