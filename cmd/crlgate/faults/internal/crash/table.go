@@ -79,6 +79,8 @@ func (c *Cell) verdict() string {
 		return "–"
 	case len(c.Faults) > 0:
 		return "**not recovered**"
+	case c.Orphans == 1:
+		return "recovered, 1 orphan"
 	case c.Orphans > 0:
 		return fmt.Sprintf("recovered, %d orphans", c.Orphans)
 	}

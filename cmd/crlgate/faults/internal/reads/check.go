@@ -114,8 +114,9 @@ func (e *episode) explains(r *lane, l *Leaf, a answer) bool {
 	if a.reason == "cache_stale" {
 		// What was broken had to last until the oldest that may answer was too
 		// old: it was revalidated some time before.
-		age := a.end.Sub(e.began)
-		return (e.kind == kindCatalog || e.touched(l.ca)) && age > r.MaxUnvalidated-r.RevalidateAfter-3*time.Second
+		// Of several processes, one may have been idle, and frozen, for as long.
+		age, idle := a.end.Sub(e.began), r.Environments > 1
+		return (e.kind == kindCatalog || e.touched(l.ca)) && (idle || age > r.MaxUnvalidated-r.RevalidateAfter-3*time.Second)
 	}
 	if e.kind == kindCatalog {
 		return e.cold() // what is warm goes on answering

@@ -26,6 +26,7 @@ func TestJudge(t *testing.T) {
 	warm := &lane{Lane: Lane{RevalidateAfter: time.Second, MaxUnvalidated: 30 * time.Second}}
 	held := &lane{Lane: Lane{RevalidateAfter: time.Second, MaxUnvalidated: 30 * time.Second, Held: true}}
 	cold := &lane{Lane: Lane{RevalidateAfter: time.Second, MaxUnvalidated: 30 * time.Second, Cold: true}}
+	many := &lane{Lane: Lane{RevalidateAfter: time.Second, MaxUnvalidated: 30 * time.Second, Environments: 4}}
 	broken := func(r *lane, kind string, began float64, cas ...string) *episode {
 		e := &episode{lane: r, kind: kind, fault: fault{name: "404", total: true}, began: at(began), from: at(began), cas: map[string]bool{}}
 		for _, ca := range cas {
@@ -61,6 +62,8 @@ func TestJudge(t *testing.T) {
 		{"denied without a catalog", cold, leaf(small, "good"), got(403, "cache_unavailable", 5), broken(cold, kindCatalog, 4), ""},
 		{"stale too soon", warm, leaf(small, "good"), got(403, "cache_stale", 5), broken(warm, kindCatalog, 4), "does not explain"},
 		{"stale in time", warm, leaf(small, "good"), got(403, "cache_stale", 34), broken(warm, kindCatalog, 4), ""},
+		{"stale in a process that was idle", many, leaf(parts, "good"), got(403, "cache_stale", 5), broken(many, kindPart, 4, parts), ""},
+		{"stale for another's part", many, leaf(small, "good"), got(403, "cache_stale", 5), broken(many, kindPart, 4, parts), "does not explain"},
 		{"a hit forgotten", held, leaf(small, "revoked", 1), got(403, "cache_stale", 34), broken(held, kindCatalog, 4), "which was known"},
 		{"another reason", warm, leaf(parts, "good"), got(403, "out_of_scope", 5), broken(warm, kindPart, 4, parts), "no fault explains"},
 		{"function failed", warm, leaf(small, "good"), got(500, "", 5), broken(warm, kindCatalog, 4), "answered 500"},
