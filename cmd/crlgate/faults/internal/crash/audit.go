@@ -129,6 +129,9 @@ func (a *audit) set(l *catalog.CRL) *found {
 // Orphans are the objects that nothing refers to and a sweep may take.
 func (a *audit) orphans() (keys []string) {
 	for key := range a.cache {
+		if strings.HasPrefix(key, catalog.GenerationPrefix) {
+			continue // a copy of a catalog, which is kept for its own sake
+		}
 		if !a.named[key] && (strings.HasPrefix(key, catalog.SetPrefix) && strings.HasSuffix(key, ".cache") || strings.HasPrefix(key, "catalog/")) {
 			keys = append(keys, key)
 		}

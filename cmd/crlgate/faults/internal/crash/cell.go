@@ -12,6 +12,7 @@ import (
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/machine"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/lambdaruntime"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
+	"github.com/crlgate/crlgate/pkg/catalog"
 )
 
 // Cell is one crash and what came of it.
@@ -37,6 +38,8 @@ func Class(r s3proc.Request) string {
 		return "list " + strings.TrimSuffix(r.Query.Get("prefix"), "/")
 	case r.Key == "catalog.json":
 		return "catalog"
+	case strings.HasPrefix(r.Key, catalog.GenerationPrefix):
+		return "catalog copy"
 	case strings.HasPrefix(r.Key, "catalog/"):
 		return "catalog part"
 	case strings.HasSuffix(r.Key, ".cache"):
@@ -64,9 +67,9 @@ type prepared struct {
 	recovered map[[sha256.Size]byte]*Cell
 }
 
-// moment is a time in a catalog or report, or the version that S3 gave an upload,
-// which is another in each bucket.
-var moment = regexp.MustCompile(`"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-9.]+Z"|"version_id": ?"[^"]*"`)
+// moment is a time in a catalog or report, a generation, which follows from one,
+// or the version that S3 gave an upload, which is another in each bucket.
+var moment = regexp.MustCompile(`"generation": ?\d+|"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-9.]+Z"|"version_id": ?"[^"]*"`)
 
 // digest is one of all that the buckets hold, times and versions apart.
 func digest(c machine.Contents) [sha256.Size]byte {
@@ -76,6 +79,9 @@ func digest(c machine.Contents) [sha256.Size]byte {
 			data := objects[key]
 			if strings.HasSuffix(key, ".json") {
 				data = moment.ReplaceAll(data, []byte(`""`))
+			}
+			if strings.HasPrefix(key, catalog.GenerationPrefix) {
+				key = catalog.GenerationPrefix // their names have generations and hashes
 			}
 			fmt.Fprintf(h, "%q %d ", key, len(data))
 			h.Write(data)
