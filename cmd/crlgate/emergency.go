@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/user"
@@ -67,7 +68,7 @@ type changed struct {
 	Change  string             `json:"change"`
 	Key     string             `json:"key"`
 	Written bool               `json:"written"` // false: the file said so already
-	Report  *preprocess.Report `json:"report"`  // null: nothing was written
+	Report  *preprocess.Report `json:"report"`  // on the file as it is; null: there is none
 	// HoldsFrom is when every authorizer that reaches S3 goes by it; zero: it is not
 	// in force.
 	HoldsFrom time.Time `json:"holds_from,omitzero"`
@@ -106,13 +107,20 @@ func (c *settingsChange) run(cmd *cobra.Command, name string, make func(*issuer.
 		fmt.Fprintln(cmd.ErrOrStderr(), n)
 	}
 	out := &changed{CA: name, Change: change.Words(), Key: written.Key, Written: !written.Nothing}
-	if written.Nothing {
-		return c.print(cmd, out)
+	if written.Version == "" {
+		return c.print(cmd, out) // nothing to take back: there is no file
 	}
-	slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil)).Info("settings changed", "ca", name, "change", change.Words(), "by", by, "reason", c.reason,
-		"bucket", t.Uploads.Name(), "key", written.Key, "etag", string(written.Version), "previous_etag", string(written.Previous))
+	how := "is written"
+	if written.Nothing {
+		// What somebody wrote before may have been lost on its way: whether it is in
+		// force, the report on it says.
+		how, before = "says so already", nil
+	} else {
+		slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil)).Info("settings changed", "ca", name, "change", change.Words(), "by", by, "reason", c.reason,
+			"bucket", t.Uploads.Name(), "key", written.Key, "etag", string(written.Version), "previous_etag", string(written.Previous))
+	}
 	if out.Report, err = c.await(ctx, cmd, t, written, before); err != nil {
-		return fmt.Errorf("%s is written, and not known to be in force: %w", written.Key, err)
+		return fmt.Errorf("%s %s, and is not known to be in force: %w", written.Key, how, err)
 	}
 	if out.Report.Outcome == preprocess.OutcomeAccepted {
 		out.HoldsFrom = out.Report.At.Add(c.bound(t)).Add(time.Second) // reports are of whole seconds
@@ -123,19 +131,33 @@ func (c *settingsChange) run(cmd *cobra.Command, name string, make func(*issuer.
 func (c *settingsChange) print(cmd *cobra.Command, out *changed) error {
 	w := cmd.OutOrStdout()
 	var err error
-	switch {
-	case c.asJSON:
+	if c.asJSON {
 		err = json.NewEncoder(w).Encode(out)
-	case !out.Written:
-		_, err = fmt.Fprintf(w, "%s: nothing to change\n", out.Key)
-	default:
-		if err = upload.PrintReport(w, "", out.Report, terminal.Coloured(w)); err == nil && !out.HoldsFrom.IsZero() {
-			_, err = fmt.Fprintf(w, "holds on every authorizer from %s (REVALIDATE_AFTER and one refresh); one that S3 does not answer goes by what it has, and denies after MAX_UNVALIDATED\n", out.HoldsFrom.UTC().Format(time.RFC3339))
-		}
+	} else {
+		err = out.print(w)
 	}
-	if err == nil && out.Written && out.HoldsFrom.IsZero() {
+	if err == nil && out.Report != nil && out.HoldsFrom.IsZero() {
 		err = errNo
 	}
+	return err
+}
+
+// print prints it for people.
+func (out *changed) print(w io.Writer) error {
+	if !out.Written {
+		if _, err := fmt.Fprintf(w, "%s: nothing to change\n", out.Key); err != nil {
+			return err
+		}
+	}
+	if out.Report != nil {
+		if err := upload.PrintReport(w, "", out.Report, terminal.Coloured(w)); err != nil {
+			return err
+		}
+	}
+	if out.HoldsFrom.IsZero() {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "holds on every authorizer from %s (REVALIDATE_AFTER and one refresh); one that S3 does not answer goes by what it has, and denies after MAX_UNVALIDATED\n", out.HoldsFrom.UTC().Format(time.RFC3339))
 	return err
 }
 

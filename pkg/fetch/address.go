@@ -106,7 +106,11 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	left := len(addrs)
 	for _, addr := range addrs {
 		if err := checkAddress(addr, allowed); err != nil {
-			refused = failed(AddressRefused, "%s is at an address that is refused: %v; if the fetcher is meant to go there, have ALLOW_HOSTS name %s", host, err, host)
+			remedy := "if the fetcher is meant to go there, have ALLOW_HOSTS name " + host
+			if checkAddress(addr, true) != nil {
+				remedy = "no setting allows it: put the URL right, or see who named it"
+			}
+			refused = failed(AddressRefused, "%s is at an address that is refused: %v; %s", host, err, remedy)
 			left--
 			continue
 		}

@@ -43,8 +43,8 @@ func TestRedirects(t *testing.T) {
 	}{
 		"/loop":    {TooManyRedirects, "more than 5 redirects"},
 		"/nowhere": {StatusRefused, "302"},
-		"/to/?url=http://169.254.169.254/latest/meta-data/":          {AddressRefused, "169.254.169.254"},
-		"/to/?url=http://[::ffff:169.254.169.254]/latest/meta-data/": {AddressRefused, "169.254.169.254"},
+		"/to/?url=http://169.254.169.254/latest/meta-data/":          {AddressRefused, "no setting allows it"},
+		"/to/?url=http://[::ffff:169.254.169.254]/latest/meta-data/": {AddressRefused, "169.254.169.254 hands out credentials"},
 		"/to/?url=http://localhost:1/":                               {AddressRefused, "ALLOW_HOSTS name localhost"},
 		"/to/?url=http://2130706433/":                                {NameNotResolved, ""},
 		"/to/?url=file:///etc/passwd":                                {RedirectRefused, "file"},

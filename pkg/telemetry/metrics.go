@@ -67,10 +67,11 @@ const (
 	Counter Kind = iota + 1
 	// Distribution keeps how they are distributed, so that percentiles work.
 	Distribution
-	// Lowest keeps the lowest, Highest the highest: for what has one value at a
-	// time, of which the worst is to be seen. Such a series is reported when it
-	// was recorded since the last flush, so it is recorded again at each refresh.
+	// Lowest keeps the lowest: for what has one value at a time, of which the worst
+	// is to be seen. Such a series is reported when it was recorded since the last
+	// flush, so it is recorded again at each refresh.
 	Lowest
+	// Highest keeps the highest, likewise.
 	Highest
 )
 
