@@ -58,7 +58,7 @@ func ParseEvent(payload []byte) (Request, error) {
 // parseEvent is ParseEvent with the certificate's PEM as it stands in the event.
 func parseEvent(payload []byte) (Request, token, error) {
 	e := eventReader{s: scanner{b: payload}}
-	err := e.s.object(e.root)
+	err := e.s.object(e.root, 1)
 	if err == nil && !e.s.end() {
 		err = e.s.fail("something follows the event")
 	}
@@ -135,7 +135,7 @@ func (e *eventReader) sub(f field, name string, member func([]byte) error) error
 	if err := e.once(f, name); err != nil || e.s.word("null") {
 		return err
 	}
-	return e.s.object(member)
+	return e.s.object(member, 1)
 }
 
 func (e *eventReader) root(name []byte) error {

@@ -148,6 +148,9 @@ func (h *Handler) gather(ctx context.Context, payload []byte, o *outcome) {
 		return
 	}
 	o.facts.Domain = o.request.Domain
+	if len(h.c.Rules) > 0 {
+		o.request.CertificatePEM = pem.String() // for them alone
+	}
 	if len(pem.raw) == 0 {
 		o.facts.NoCertificate = true
 		return
@@ -162,7 +165,6 @@ func (h *Handler) ask(ctx context.Context, pem token, o *outcome) {
 		o.facts.Malformed = err
 		return
 	}
-	o.request.CertificatePEM = o.cert.pem
 	o.facts.Answer = h.c.Asker.Ask(ctx, o.cert.cert, o.arrived)
 }
 

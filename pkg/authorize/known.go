@@ -11,23 +11,31 @@ import (
 // known is a certificate that was parsed, with its texts for the context. It
 // depends on nothing but the certificate's octets, and never changes.
 type known struct {
-	pem                          string
+	raw                          string // its PEM as it stands in the event
 	cert                         *clientcert.Certificate
 	serial, subject, fingerprint string
 	issuer, altNames             string
 }
 
-func newKnown(pem string) (*known, error) {
-	cert, err := clientcert.ParsePEM(pem)
+func newKnown(pem token) (*known, error) {
+	var scratch [4096]byte // of the stack: the PEM is needed no longer than it is read
+	cert, err := clientcert.ParsePEM(pem.appendTo(scratch[:0]))
 	if err != nil {
 		return nil, err
 	}
+	k := &known{cert: cert, altNames: altNames(cert)}
+	// The texts are parts of one string.
 	fp := cert.Fingerprint()
-	return &known{
-		pem: pem, cert: cert,
-		serial: printable(issuer.Serial(cert.Serial).String()), subject: subject(cert.Subject), fingerprint: hex.EncodeToString(fp[:]),
-		issuer: subject(cert.Issuer), altNames: altNames(cert),
-	}, nil
+	b := hex.AppendEncode(scratch[:0], fp[:])
+	fingerprint := len(b)
+	b = append(b, printable(issuer.Serial(cert.Serial).String())...)
+	serial := len(b)
+	b = appendName(b, cert.Subject)
+	subject := len(b)
+	b = appendName(b, cert.Issuer)
+	all := string(b)
+	k.fingerprint, k.serial, k.subject, k.issuer = all[:fingerprint], all[fingerprint:serial], all[serial:subject], all[subject:]
+	return k, nil
 }
 
 const (
@@ -52,10 +60,11 @@ func (m *memory) certificate(pem token) (*known, error) {
 	if k := m.find(pem.raw); k != nil {
 		return k, nil
 	}
-	k, err := newKnown(pem.String())
+	k, err := newKnown(pem)
 	if err == nil && len(pem.raw) <= maxRemembered {
+		k.raw = string(pem.raw)
 		m.mu.Lock()
-		m.put(string(pem.raw), k)
+		m.put(k)
 		m.mu.Unlock()
 	}
 	return k, err
@@ -69,15 +78,21 @@ func (m *memory) find(raw []byte) *known {
 	}
 	k := m.old[string(raw)]
 	if k != nil {
-		m.put(string(raw), k)
+		m.put(k)
 	}
 	return k
 }
 
-// put notes a certificate as young. The caller holds the lock.
-func (m *memory) put(raw string, k *known) {
+// put notes a certificate as young. The caller holds the lock. What was old
+// leaves its room behind: a map that grew anew would hash its keys, each as long
+// as a certificate, several times over.
+func (m *memory) put(k *known) {
 	if m.young == nil || len(m.young) >= maxYoung {
-		m.old, m.young = m.young, make(map[string]*known)
+		m.old, m.young = m.young, m.old
+		clear(m.young)
 	}
-	m.young[raw] = k
+	if m.young == nil {
+		m.young = make(map[string]*known)
+	}
+	m.young[k.raw] = k
 }

@@ -9,9 +9,9 @@ import (
 // What is remembered of certificates is bounded, and what is in use stays.
 func TestMemoryIsBounded(t *testing.T) {
 	var m memory
-	m.put("in use", &known{})
+	m.put(&known{raw: "in use"})
 	for i := range 10 * maxYoung {
-		m.put(fmt.Sprint(i), &known{})
+		m.put(&known{raw: fmt.Sprint(i)})
 		if i%100 == 0 && m.find([]byte("in use")) == nil {
 			t.Fatalf("forgotten after %d others, though in use", i)
 		}

@@ -69,11 +69,7 @@ func newContext(d Decision, f *Facts, cert *known) Context {
 // printable returns s with every octet that is not printable ASCII escaped, and
 // cut where it is longer than maxText.
 func printable(s string) string {
-	plain := len(s) <= maxText/2
-	for i := 0; plain && i < len(s); i++ {
-		plain = s[i] >= 0x20 && s[i] < 0x7f
-	}
-	if plain {
+	if isPlain(s) {
 		return s
 	}
 	var b bounded
@@ -85,6 +81,15 @@ func printable(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// isPlain reports whether printable has nothing to do.
+func isPlain[T string | []byte](s T) bool {
+	plain := len(s) <= maxText/2
+	for i := 0; plain && i < len(s); i++ {
+		plain = s[i] >= 0x20 && s[i] < 0x7f
+	}
+	return plain
 }
 
 // escaped is an octet as a backslash and two hex digits.
@@ -115,9 +120,16 @@ func (b *bounded) add(part string) {
 	}
 }
 
-// subject returns a certificate's subject, or issuer, for people, as it may stand
-// in a header.
-func subject(name []byte) string { return printable(issuer.Display(name)) }
+// appendName appends a certificate's subject, or issuer, for people, as it may
+// stand in a header.
+func appendName(b, name []byte) []byte {
+	start := len(b)
+	b = issuer.AppendDisplay(b, name)
+	if text := b[start:]; !isPlain(text) {
+		b = append(b[:start], printable(string(text))...)
+	}
+	return b
+}
 
 // respond builds the answer in the wire form of the request. Where the form is
 // not known it is a denial in both forms at once.
@@ -196,7 +208,11 @@ func (c *Context) append(b []byte, allow bool) []byte {
 func appendString(b []byte, s string) []byte {
 	const digits = "0123456789abcdef"
 	b = append(b, '"')
-	for i := 0; i < len(s); {
+	start := len(b)
+	b = append(b, s...)
+	plain := ordinary(b, start, notASCII)
+	b = b[:plain] // mostly all of it
+	for i := plain - start; i < len(s); {
 		c := s[i]
 		switch {
 		case c == '"' || c == '\\':
@@ -224,7 +240,7 @@ func resource(arn string) string {
 	if arn == "" {
 		return "*"
 	}
-	if len(arn) <= maxResource && !strings.ContainsAny(arn, "*?") && !strings.Contains(arn, "${") {
+	if len(arn) <= maxResource && literal(arn) {
 		return arn
 	}
 	// arn:aws:execute-api:region:account:api/stage/METHOD/path
@@ -237,8 +253,13 @@ func resource(arn string) string {
 		return "*"
 	}
 	wide := arn[:slash+1+stage]
-	if len(wide)+2 > maxResource || strings.ContainsAny(wide, "*?") || strings.Contains(wide, "${") {
+	if len(wide)+2 > maxResource || !literal(wide) {
 		return "*"
 	}
 	return wide + "/*"
+}
+
+// literal reports whether a policy reads s as it stands.
+func literal(s string) bool {
+	return strings.IndexByte(s, '*') < 0 && strings.IndexByte(s, '?') < 0 && !strings.Contains(s, "${")
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -40,7 +39,15 @@ func (s *scanner) space() {
 }
 
 // peek returns the first byte of the next token; 0, which begins none, at the end.
+// API Gateway writes no white space, so that this is mostly all there is to do.
 func (s *scanner) peek() byte {
+	if s.i < len(s.b) && s.b[s.i] > ' ' {
+		return s.b[s.i]
+	}
+	return s.peekBehindSpace()
+}
+
+func (s *scanner) peekBehindSpace() byte {
 	s.space()
 	if s.i < len(s.b) {
 		return s.b[s.i]
@@ -63,8 +70,9 @@ func (s *scanner) expect(c byte) error {
 }
 
 // object calls field for each member of the object that comes next, with the
-// scanner before the member's value; field consumes the value.
-func (s *scanner) object(field func(name []byte) error) error {
+// scanner before the member's value; field consumes the value. Without field the
+// object is passed over; depth is how deep its members lie.
+func (s *scanner) object(field func(name []byte) error, depth int) error {
 	if err := s.expect('{'); err != nil {
 		return err
 	}
@@ -80,7 +88,12 @@ func (s *scanner) object(field func(name []byte) error) error {
 		if err := s.expect(':'); err != nil {
 			return err
 		}
-		if err := field(name.text()); err != nil {
+		if field == nil {
+			err = s.skip(depth)
+		} else {
+			err = field(name.text())
+		}
+		if err != nil {
 			return err
 		}
 		switch s.peek() {
@@ -117,7 +130,15 @@ func (t token) text() []byte {
 	if !t.escaped {
 		return t.raw
 	}
-	return []byte(unescape(t.raw))
+	return appendUnescaped(nil, t.raw)
+}
+
+// appendTo appends the string unescaped.
+func (t token) appendTo(b []byte) []byte {
+	if !t.escaped {
+		return append(b, t.raw...)
+	}
+	return appendUnescaped(b, t.raw)
 }
 
 // String returns the string unescaped.
@@ -125,17 +146,18 @@ func (t token) String() string {
 	if !t.escaped {
 		return string(t.raw)
 	}
-	return unescape(t.raw)
+	return string(appendUnescaped(make([]byte, 0, len(t.raw)), t.raw))
 }
 
 // string consumes the string that comes next.
 func (s *scanner) string() (token, error) {
-	if err := s.expect('"'); err != nil {
-		return token{}, err
+	if s.peek() != '"' {
+		return token{}, s.expect('"')
 	}
+	s.i++
 	start, escaped := s.i, false
 	for {
-		s.ordinary()
+		s.i = ordinary(s.b, s.i, 0)
 		if s.i >= len(s.b) {
 			return token{}, s.fail("string without end")
 		}
@@ -154,23 +176,27 @@ func (s *scanner) string() (token, error) {
 	}
 }
 
-// ordinary passes over what needs no look within a string: whatever is not a
-// quote, a backslash or a control character. It takes eight octets at once.
-func (s *scanner) ordinary() {
+// notASCII has ordinary stop at octets that are not ASCII, too.
+const notASCII = 0x8080808080808080
+
+// ordinary returns where in b, from i on, the first octet is that needs a look
+// within a string: a quote, a backslash, a control character, or one of those
+// that also names; the end of b where none is. It takes eight octets at once.
+func ordinary(b []byte, i int, also uint64) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	zero := func(w uint64) uint64 { return (w - ones) & ^w & highs } // the lowest bit marks the first zero octet
-	for s.i+8 <= len(s.b) {
-		w := binary.LittleEndian.Uint64(s.b[s.i:])
-		special := zero(w^'"'*ones) | zero(w^'\\'*ones) | (w-0x20*ones) & ^w & highs
-		if special != 0 {
-			s.i += bits.TrailingZeros64(special) / 8
-			return
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		quote, backslash := w^'"'*ones, w^'\\'*ones
+		// The lowest bit marks the first octet that is zero, or less than 0x20.
+		special := ((quote-ones) & ^quote | (backslash-ones) & ^backslash | (w-0x20*ones) & ^w) & highs
+		if special |= w & also; special != 0 {
+			return i + bits.TrailingZeros64(special)/8
 		}
-		s.i += 8
 	}
-	for s.i < len(s.b) && s.b[s.i] >= 0x20 && s.b[s.i] != '"' && s.b[s.i] != '\\' {
-		s.i++
+	for i < len(b) && b[i] >= 0x20 && b[i] != '"' && b[i] != '\\' && (b[i] < utf8.RuneSelf || also == 0) {
+		i++
 	}
+	return i
 }
 
 // escape consumes one escape.
@@ -190,31 +216,28 @@ func (s *scanner) escape() error {
 	return s.fail("escape that JSON does not have")
 }
 
-// unescape undoes escapes, which are sound. A surrogate without its other half
-// becomes U+FFFD.
-func unescape(raw []byte) string {
-	var out strings.Builder
-	out.Grow(len(raw))
+// appendUnescaped appends raw with its escapes, which are sound, undone. A
+// surrogate without its other half becomes U+FFFD.
+func appendUnescaped(out, raw []byte) []byte {
 	for {
 		i := bytes.IndexByte(raw, '\\')
 		if i < 0 {
-			out.Write(raw)
-			return out.String()
+			return append(out, raw...)
 		}
-		out.Write(raw[:i])
+		out = append(out, raw[:i]...)
 		c := raw[i+1]
 		raw = raw[i+2:]
 		switch c {
 		case 'b':
-			out.WriteByte('\b')
+			out = append(out, '\b')
 		case 'f':
-			out.WriteByte('\f')
+			out = append(out, '\f')
 		case 'n':
-			out.WriteByte('\n')
+			out = append(out, '\n')
 		case 'r':
-			out.WriteByte('\r')
+			out = append(out, '\r')
 		case 't':
-			out.WriteByte('\t')
+			out = append(out, '\t')
 		case 'u':
 			r, _ := hex4(raw)
 			raw = raw[4:]
@@ -227,9 +250,9 @@ func unescape(raw []byte) string {
 					raw = raw[6:]
 				}
 			}
-			out.WriteRune(r)
+			out = utf8.AppendRune(out, r)
 		default: // a quote, a backslash or a slash
-			out.WriteByte(c)
+			out = append(out, c)
 		}
 	}
 }
@@ -261,7 +284,7 @@ func (s *scanner) skip(depth int) error {
 	}
 	switch c := s.peek(); {
 	case c == '{':
-		return s.object(func([]byte) error { return s.skip(depth + 1) })
+		return s.object(nil, depth+1)
 	case c == '[':
 		return s.array(depth)
 	case c == '"':

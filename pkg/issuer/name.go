@@ -3,6 +3,7 @@ package issuer
 import (
 	"crypto/x509"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -194,20 +195,23 @@ var shortNames = map[string]string{
 // first: "CN=client,O=Partner A". It is meant for reading, never for
 // comparing. Whatever does not print, or changes how the rest reads, comes out
 // escaped.
-func Display(der []byte) string {
+func Display(der []byte) string { return string(AppendDisplay(make([]byte, 0, 2*len(der)), der)) }
+
+// AppendDisplay appends what [Display] returns.
+func AppendDisplay(out, der []byte) []byte {
+	whole := len(out)
 	in, rdns := cryptobyte.String(der), cryptobyte.String(nil)
 	if !in.ReadASN1(&rdns, cbasn1.SEQUENCE) {
-		return fmt.Sprintf("%x", der)
+		return hex.AppendEncode(out, der)
 	}
 	sets := make([]cryptobyte.String, 0, 8)
 	for !rdns.Empty() {
 		var set cryptobyte.String
 		if !rdns.ReadASN1(&set, cbasn1.SET) {
-			return fmt.Sprintf("%x", der)
+			return hex.AppendEncode(out, der)
 		}
 		sets = append(sets, set)
 	}
-	out := make([]byte, 0, 2*len(der))
 	for i, set := range slices.Backward(sets) {
 		if i < len(sets)-1 {
 			out = append(out, ',')
@@ -216,7 +220,7 @@ func Display(der []byte) string {
 			var attribute, id, value cryptobyte.String
 			var tag cbasn1.Tag
 			if !set.ReadASN1(&attribute, cbasn1.SEQUENCE) || !attribute.ReadASN1(&id, cbasn1.OBJECT_IDENTIFIER) || !attribute.ReadAnyASN1(&value, &tag) {
-				return fmt.Sprintf("%x", der)
+				return hex.AppendEncode(out[:whole], der)
 			}
 			if !first {
 				out = append(out, '+')
@@ -225,7 +229,7 @@ func Display(der []byte) string {
 			out = appendValue(out, byte(tag), value)
 		}
 	}
-	return string(out)
+	return out
 }
 
 // Words returns the name as people may read it, as [Display] writes names, with
@@ -280,6 +284,14 @@ func appendType(out, id []byte) []byte {
 	return append(out, oid.String()...)
 }
 
+// alwaysPlain are the characters that no place in a value has escaped.
+var alwaysPlain = func() (plain [utf8.RuneSelf]bool) {
+	for c := byte('!'); c <= '~'; c++ {
+		plain[c] = strings.IndexByte(`#,+"\<>;=`, c) < 0
+	}
+	return plain
+}()
+
 // appendValue appends an attribute value as RFC 4514 §2.4 has it. What does not
 // print is written as the octets of its UTF-8 in hex; octets that are no string
 // of their type, in hex all together.
@@ -298,6 +310,11 @@ func appendValue(out []byte, tag byte, value []byte) []byte {
 		text = []byte(s)
 	}
 	for i := 0; i < len(text); {
+		if c := text[i]; c < utf8.RuneSelf && alwaysPlain[c] {
+			out = append(out, c)
+			i++
+			continue
+		}
 		r, n := utf8.DecodeRune(text[i:])
 		switch {
 		case r == '#' && i == 0, r == ' ' && (i == 0 || i == len(text)-1), r < utf8.RuneSelf && strings.IndexByte(`,+"\<>;=`, byte(r)) >= 0:
