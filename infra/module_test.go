@@ -49,7 +49,7 @@ func TestFromAnotherModule(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("go.sum", string(sums), 0o644)
-	for _, function := range []string{"preprocessor", "authorizer", "truststore"} {
+	for _, function := range []string{"preprocessor", "authorizer", "truststore", "fetcher"} {
 		write("build/lambda/arm64/"+function+"/bootstrap", "binary", 0o755)
 	}
 	run := exec.Command("go", "run", "-mod=mod", ".")

@@ -87,6 +87,7 @@ func readSettingsFrom(c *context) (*settings, error) {
 		c.fault("domainName, certificateArn, truststore and backend belong to the example: set crlgate:example=true too, or leave them out")
 	}
 	s.gate.Truststore = c.truststore(s.example)
+	s.gate.Fetcher = c.fetcher()
 	if s.alarmTopicARN != "" && s.alarmEmail != "" {
 		c.fault("alarmTopicArn and alarmEmail are both set: keep one of them")
 	}
@@ -239,6 +240,20 @@ func (c *context) list(name string) []string {
 		return nil
 	}
 	return strings.Split(*v, ",")
+}
+
+// fetcher reads whether CRLs are fetched, and how.
+func (c *context) fetcher() *gate.FetcherProps {
+	f := &gate.FetcherProps{
+		AllowHosts: c.list("fetchAllowHosts"), CDP: c.flag("fetchCdp"), MaxCRLBytes: c.size("fetchMaxCrlBytes"), MaxInterval: c.duration("fetchMaxInterval"),
+	}
+	if on := c.flag("fetcher"); on != nil && *on {
+		return f
+	}
+	if f.AllowHosts != nil || f.CDP != nil || f.MaxCRLBytes != nil || f.MaxInterval != nil {
+		c.fault("fetchAllowHosts, fetchCdp, fetchMaxCrlBytes and fetchMaxInterval are the fetcher's: set crlgate:fetcher=true too, or leave them out")
+	}
+	return nil
 }
 
 // truststore reads whose truststore is looked after: the example's domain, or one that is named.

@@ -32,7 +32,7 @@ var exits = []exitCodes{
 	{"put", "every upload is accepted", "one is pending or refused"},
 	{"console", "stopped by Ctrl-C or SIGTERM", ""},
 	{"fetch", "every URL answered, and what was new is accepted", "one did not, or something new is pending or refused"},
-	{"status", "nothing is expired, refused or pending", "something is"},
+	{"status", "nothing is expired, refused, pending, or fails to be fetched", "something is, or does"},
 	{"fsck", "there is no difference, or none is left", "there is one"},
 	{"forget", "it is forgotten; with --dry-run, it can be", "it is not: refused, or not confirmed"},
 }

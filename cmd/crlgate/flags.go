@@ -23,7 +23,7 @@ func targetFlags(cmd *cobra.Command, o *target.Options) {
 	f := cmd.Flags()
 	f.StringVar(&o.Local, "local", "", "work on the local stack that runs in this folder, `DIR`")
 	f.StringVar(&o.Cache, "cache-bucket", "", "the deployment's cache bucket, `NAME`")
-	if o.NeedsUpload {
+	if o.NeedsUpload || o.TakesUpload {
 		f.StringVar(&o.Upload, "upload-bucket", "", "the deployment's upload bucket, `NAME`")
 	}
 	f.StringVar(&o.Profile, "profile", "", "profile of the AWS configuration, `NAME`")

@@ -85,7 +85,7 @@ func TestFlagsComplete(t *testing.T) {
 		{[]string{"put", ""}, "crl\npem\ncrt\ncer\nder\njson\n:8\n"},
 		{[]string{"invoke", ""}, "json\n:8\n"},
 		{[]string{"local", ""}, ":16\n"},
-		{[]string{"local", "--preprocessor", ""}, "ALLOW_SHA1=\nCACHE_JSON=\nMAX_CRL_BYTES=\nPINNED_ISSUERS=\nPUBLISH_TRUSTSTORE=\n:6\n"},
+		{[]string{"local", "--preprocessor", ""}, "ALLOW_SHA1=\nCACHE_JSON=\nMAX_CRL_BYTES=\nPINNED_ISSUERS=\nPUBLISH_TRUSTSTORE=\nSWEEP_AFTER=\n:6\n"},
 		{[]string{"status", "--local", ""}, ":16\n"},
 		{[]string{"status", "--profile", ""}, ":4\n"},
 		{[]string{"st"}, "status\n:4\n"},

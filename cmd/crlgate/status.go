@@ -18,7 +18,7 @@ import (
 )
 
 func statusCommand() *cobra.Command {
-	var of target.Options
+	of := target.Options{TakesUpload: true}
 	var asJSON, watch bool
 	var every time.Duration
 	var bound boundFlags
@@ -30,7 +30,8 @@ entries, when it was published, which certificates it speaks of, and the last
 report on its key; the settings that relax or narrow what is let in; every upload
 that is refused or pending, with the reason; and the bound from a revocation to the
 denial, term by term.` + targetWords + `
-Only the cache bucket is read.
+With the upload bucket, which the local stack has, it shows as well from which
+URLs CRLs are fetched, how that went, and when each is asked next.
 
 ` + exitWords["status"],
 		Example: `  crlgate status
@@ -130,6 +131,11 @@ func showStatus(cmd *cobra.Command, t *target.Target, bound *boundFlags, asJSON,
 		return nil, err
 	}
 	s.Bound = bound.of(t)
+	if t.Uploads != nil {
+		if err := s.AddFetched(ctx, t.Uploads); err != nil {
+			return nil, err
+		}
+	}
 	out := cmd.OutOrStdout()
 	if asJSON {
 		return s, json.NewEncoder(out).Encode(s)

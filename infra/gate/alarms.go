@@ -43,7 +43,7 @@ const (
 )
 
 func (g *Gate) addAlarms() {
-	for _, list := range [][]alarm{g.crlAlarms(), g.preprocessorAlarms(), g.authorizerAlarms(), g.trustAlarms(), g.truststoreAlarms()} {
+	for _, list := range [][]alarm{g.crlAlarms(), g.preprocessorAlarms(), g.authorizerAlarms(), g.trustAlarms(), g.truststoreAlarms(), g.fetcherAlarms()} {
 		for _, a := range list {
 			g.addAlarm(a)
 		}

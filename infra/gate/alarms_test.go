@@ -149,7 +149,7 @@ func reportsUnderItsName(t *testing.T, function string) {
 }
 
 // functionOf are the functions of a gate, by logical id.
-var functionOf = map[string]string{"GateAuthorizer": "authorizer", "GatePreprocessor": "preprocessor", "GateTruststore": "truststore"}
+var functionOf = map[string]string{"GateAuthorizer": "authorizer", "GatePreprocessor": "preprocessor", "GateTruststore": "truststore", "GateFetcher": "fetcher"}
 
 // TestAlarmsWatchWhatIsReported: an alarm on a metric that nobody reports never begins.
 func TestAlarmsWatchWhatIsReported(t *testing.T) {

@@ -44,6 +44,9 @@ func (g *Gate) addDashboard() {
 	if g.Truststore != nil {
 		row(g.truststoreGraph())
 	}
+	if g.Fetcher != nil {
+		row(g.fetcherGraphs()...)
+	}
 }
 
 // truststoreGraph shows whether the domain trusts whom the issuers say.

@@ -98,7 +98,8 @@ type functionSettings struct {
 	timeout     time.Duration
 	reserved    *float64
 	systemLog   awslambda.SystemLogLevel
-	exact       bool // its statements name each object, and no prefix
+	storage     awscdk.Size // of /tmp; nil: Lambda's 512 MiB
+	exact       bool        // its statements name each object, and no prefix
 }
 
 func (g *Gate) newFunction(id, name string, s functionSettings) awslambda.Function {
@@ -122,6 +123,7 @@ func (g *Gate) newFunction(id, name string, s functionSettings) awslambda.Functi
 		Environment:                  &s.environment,
 		MemorySize:                   jsii.Number(s.memory),
 		Timeout:                      awscdk.Duration_Seconds(jsii.Number(s.timeout.Seconds())),
+		EphemeralStorageSize:         s.storage,
 		ReservedConcurrentExecutions: s.reserved,
 		LogGroup:                     logs,
 		LoggingFormat:                awslambda.LoggingFormat_JSON,

@@ -85,6 +85,10 @@ func TestEverySettingReachesItsFunction(t *testing.T) {
 			"CACHE_BUCKET": name(cache), "DOMAIN_NAME": "api.example.com", "MOVE_DOMAIN": "true",
 			"PINNED_ISSUERS": strings.Repeat("ab", 32) + "," + strings.Repeat("0", 64),
 		},
+		"GateFetcher": {
+			"UPLOAD_BUCKET": name(uploads), "CACHE_BUCKET": name(cache), "FETCH_PREFIX": "lists/fetched/", "STATE_PREFIX": "fetch/", "FETCH_CDP": "true",
+			"ALLOW_HOSTS": "127.0.0.1,ca.internal", "MAX_CRL_BYTES": "1GiB", "TIMEOUT": "10m", "IDLE_TIMEOUT": "30s", "MIN_INTERVAL": "1s", "MAX_INTERVAL": "30m",
+		},
 		"GateAuthorizer": {
 			"CACHE_BUCKET": name(cache), "MODE": "observe", "REVALIDATE_AFTER": "0s", "MAX_UNVALIDATED": "1h",
 			"MEMORY_BUDGET": "600MiB", "REQUIRE_CHAIN": "true", "LOG_ALLOWED": "0.25",

@@ -27,6 +27,8 @@ type Gate struct {
 	Authorizer awslambda.Function
 	// Truststore looks after the domain's truststore; nil without Props.Truststore.
 	Truststore awslambda.Function
+	// Fetcher fetches CRLs; nil without Props.Fetcher.
+	Fetcher awslambda.Function
 	// FailureQueue takes the events that a function failed on at every try.
 	FailureQueue awssqs.Queue
 	// Alarms are all alarms, by name as docs/operations.md lists them.
@@ -63,9 +65,11 @@ func New(scope constructs.Construct, id *string, props *Props) *Gate {
 	g.addPreprocessor()
 	g.addAuthorizer()
 	g.addTruststore()
+	g.addFetcher()
 	g.addBuckets()
 	g.addEvents()
 	g.addTruststoreEvents()
+	g.addFetcherEvents()
 	g.addAlarms()
 	g.addDashboard()
 	return g

@@ -39,6 +39,10 @@ const (
 	metricTruststoreOutOfStep = "TruststoreOutOfStep"
 	metricTruststoreWarnings  = "TruststoreWarnings"
 	metricTruststoreMoved     = "TruststoreMoved"
+	metricCRLFetched          = "CRLFetched"
+	metricCRLUnchanged        = "CRLUnchanged"
+	metricFetchFailures       = "FetchFailures"
+	metricFetchAge            = "FetchAge"
 )
 
 const (

@@ -28,8 +28,11 @@ type Props struct {
 	// CASettings are files with settings of CAs, as they are uploaded under issuers/. Synth refuses one whose
 	// domains name none of Domains. Nothing is uploaded.
 	CASettings []string
+	// Fetcher has CRLs fetched from the crl_urls of CAs' settings, and from what their certificates name. It makes
+	// requests to the internet. Default: none; CRLs are uploaded by others.
+	Fetcher *FetcherProps
 	// AssetPath is the folder with authorizer/bootstrap, preprocessor/bootstrap and, with Truststore,
-	// truststore/bootstrap, built for Architecture.
+	// truststore/bootstrap, with Fetcher, fetcher/bootstrap, built for Architecture.
 	// A relative path starts at the working directory. Default: build/lambda/arm64, or build/lambda/amd64
 	// when Architecture is Amd64.
 	AssetPath *string
@@ -171,6 +174,30 @@ type TruststoreProps struct {
 	Bucket, Key *string
 }
 
+// FetcherProps are the settings of the fetcher. Comments name the environment variable that a field sets; a nil
+// field sets none.
+type FetcherProps struct {
+	// Every is the period of its timer, in whole minutes, 1 to 60. Default: 1 min.
+	Every awscdk.Duration
+	// Prefix sets FETCH_PREFIX: where fetched CRLs go, within one of Preprocessor.CRLPrefixes. Default: crls/fetched/.
+	Prefix *string
+	// CDP sets FETCH_CDP: fetch the CRLs that the certificates of CAs name too, where the CA above is one of the
+	// gate's. The function's default is true.
+	CDP *bool
+	// AllowHosts sets ALLOW_HOSTS: hosts, exactly as URLs name them, that may be at private, loopback and
+	// link-local addresses. Default: none.
+	AllowHosts []string
+	// MaxCRLBytes sets MAX_CRL_BYTES, and sizes the function's storage: 1 KiB to 5 GiB. The function's default is 256 MiB.
+	MaxCRLBytes awscdk.Size
+	// DownloadTimeout sets TIMEOUT: of one look at a URL, 1 s to 14 min. The function's default is 5 min.
+	DownloadTimeout awscdk.Duration
+	// IdleTimeout sets IDLE_TIMEOUT: how long a server may be silent, 1 s to 5 min. The function's default is 20 s.
+	IdleTimeout awscdk.Duration
+	// MinInterval and MaxInterval set MIN_INTERVAL and MAX_INTERVAL: the shortest and longest time between two looks
+	// at a URL. The function's defaults are 1 min and 1 h.
+	MinInterval, MaxInterval awscdk.Duration
+}
+
 // BucketsProps are the settings of the buckets.
 type BucketsProps struct {
 	// UploadName and CacheName name the buckets. Default: a name in the account's regional namespace, in
@@ -205,6 +232,8 @@ type AlarmsProps struct {
 	VanishedShare *float64
 	// CAExpiryWarning is the time before notAfter at which the alarm for a CA's certificates begins. Default: 30 days.
 	CAExpiryWarning awscdk.Duration
+	// FetchOverdue is how long a URL may go without an answer as it should be, before the alarm begins. Default: 6 h.
+	FetchOverdue awscdk.Duration
 	// DenialBand is how many standard deviations above the usual the number of denials of one reason may be,
 	// 1 to 100. Default: 4.
 	DenialBand *float64

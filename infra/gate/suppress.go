@@ -12,11 +12,18 @@ import (
 var (
 	noVPC = checks.Suppression{
 		Rules:  []string{"CT.LAMBDA.PR.3"},
-		Reason: "The functions call S3, and the truststore's API Gateway, and nothing else; a VPC would add endpoints to pay for and no protection, as the roles name what they may use.",
+		Reason: "The functions call S3, the truststore's API Gateway and the fetcher the servers of CAs, and nothing else; a VPC would add endpoints to pay for and no protection, as the roles name what they may use.",
 	}
 	failureDestination = checks.Suppression{
 		Rules:  []string{"Serverless-LambdaDLQ"},
 		Reason: "A failure destination, which says why an event failed, takes the place of a dead-letter queue, which does not.",
+	}
+	nextMinute = checks.Suppression{
+		Rules:  []string{"Serverless-LambdaDLQ"},
+		Reason: "Its timer looks again a minute later; events that a long run outlasts are dropped on purpose, and an alarm counts errors.",
+	}
+	nextMinuteRetries = checks.Suppression{
+		Rules: []string{"Serverless-LambdaAsyncFailureDestination"}, Reason: nextMinute.Reason,
 	}
 	synchronous = checks.Suppression{
 		Rules:  []string{"Serverless-LambdaDLQ"},

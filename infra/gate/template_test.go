@@ -30,7 +30,7 @@ import (
 func assets(t *testing.T) *string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, function := range []string{"preprocessor", "authorizer", "truststore"} {
+	for _, function := range []string{"preprocessor", "authorizer", "truststore", "fetcher"} {
 		if err := os.Mkdir(filepath.Join(dir, function), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -191,7 +191,7 @@ func full(t *testing.T) template {
 // watched is the template of a gate that looks after a truststore and moves nothing: with it every alarm there is.
 func watched(t *testing.T) template {
 	t.Helper()
-	return once(t, &watchedOnce, func() template { return synth(t, &gate.Props{Truststore: compared()}) })
+	return once(t, &watchedOnce, func() template { return synth(t, &gate.Props{Truststore: compared(), Fetcher: &gate.FetcherProps{}}) })
 }
 
 // compared are props of a truststore that is only looked at.
@@ -256,8 +256,19 @@ func fullGate(t *testing.T, assetPath *string) (awscdk.Stack, *gate.Gate) {
 			MaxEventAge:         awscdk.Duration_Hours(jsii.Number(1)),
 		},
 		Truststore: &gate.TruststoreProps{DomainName: jsii.String("api.example.com"), Move: jsii.Bool(true)},
-		Buckets:    &gate.BucketsProps{NoncurrentDays: jsii.Number(30), AccessLogDays: jsii.Number(31)},
-		Alarms:     &gate.AlarmsProps{Actions: []awscloudwatch.IAlarmAction{awscloudwatchactions.NewSnsAction(topic)}},
+		Fetcher: &gate.FetcherProps{
+			Every:           awscdk.Duration_Minutes(jsii.Number(2)),
+			Prefix:          jsii.String("lists/fetched/"),
+			CDP:             jsii.Bool(true),
+			AllowHosts:      []string{"127.0.0.1", "ca.internal"},
+			MaxCRLBytes:     awscdk.Size_Gibibytes(jsii.Number(1)),
+			DownloadTimeout: awscdk.Duration_Minutes(jsii.Number(10)),
+			IdleTimeout:     awscdk.Duration_Seconds(jsii.Number(30)),
+			MinInterval:     awscdk.Duration_Seconds(jsii.Number(1)),
+			MaxInterval:     awscdk.Duration_Minutes(jsii.Number(30)),
+		},
+		Buckets: &gate.BucketsProps{NoncurrentDays: jsii.Number(30), AccessLogDays: jsii.Number(31)},
+		Alarms:  &gate.AlarmsProps{Actions: []awscloudwatch.IAlarmAction{awscloudwatchactions.NewSnsAction(topic)}},
 	})
 	g.AllowPrivateCA(jsii.String(privateCA))
 	return stack, g

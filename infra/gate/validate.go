@@ -36,6 +36,7 @@ func (p *Props) Validate() error {
 	f.alarms(orZero(p.Alarms))
 	f.associations(p)
 	f.truststore(p)
+	f.fetcher(p)
 	if len(f) == 0 {
 		return nil
 	}
@@ -82,6 +83,9 @@ func (f *faults) general(p *Props) {
 	functions := []string{preprocessorName, authorizerName}
 	if p.Truststore != nil {
 		functions = append(functions, truststoreName)
+	}
+	if p.Fetcher != nil {
+		functions = append(functions, fetcherName)
 	}
 	for _, function := range functions {
 		bootstrap := filepath.Join(assetPath(p, function), "bootstrap")
@@ -258,6 +262,7 @@ func (f *faults) alarms(p AlarmsProps) {
 	f.whole("Alarms.VanishedSerials", p.VanishedSerials, 1, 1e9)
 	f.number("Alarms.VanishedShare", p.VanishedShare, 1, 100)
 	f.duration("Alarms.CAExpiryWarning", p.CAExpiryWarning, time.Minute, 10*365*24*time.Hour)
+	f.duration("Alarms.FetchOverdue", p.FetchOverdue, 5*time.Minute, 30*24*time.Hour)
 	f.number("Alarms.DenialBand", p.DenialBand, 1, 100)
 	if d := p.PendingAfter; d != nil && goDuration(d)%(5*time.Minute) != 0 {
 		f.add("Alarms.PendingAfter is %s: give a multiple of 5 min, the period of the metric", short(goDuration(d)))

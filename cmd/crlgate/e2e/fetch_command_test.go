@@ -28,8 +28,10 @@ func TestFetchCommand(t *testing.T) {
 	}, code int, said string,
 	) {
 		t.Helper()
-		cmd := exec.CommandContext(t.Context(), crlgateBinary, append([]string{"fetch", "--json", "--allow-host", "127.0.0.1",
-			"--upload-bucket", w.Uploads.Name(), "--cache-bucket", w.Cache.Name(), "--region", w.S3.Region}, args...)...)
+		cmd := exec.CommandContext(t.Context(), crlgateBinary, append([]string{
+			"fetch", "--json", "--allow-host", "127.0.0.1",
+			"--upload-bucket", w.Uploads.Name(), "--cache-bucket", w.Cache.Name(), "--region", w.S3.Region,
+		}, args...)...)
 		cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL_S3="+w.S3.Endpoint, "AWS_ACCESS_KEY_ID="+w.S3.AccessKey, "AWS_SECRET_ACCESS_KEY="+w.S3.SecretKey)
 		out, err := cmd.Output()
 		var exit *exec.ExitError

@@ -48,7 +48,7 @@ func TestFromTemplate(t *testing.T) {
 				t.Fatal(err)
 			}
 			ca := newCA(t, "alpha")
-			c := stack.Config{Template: gate, Authorizer: test.authorizer, ProxyCache: true, ProxyPreprocessor: true, ProxyTruststore: true, Preprocessor: map[string]string{}, Truststore: map[string]string{}}
+			c := stack.Config{Template: gate, Authorizer: test.authorizer, ProxyCache: true, ProxyPreprocessor: true, ProxyTruststore: true, ProxyFetcher: gate.Fetcher != nil, Preprocessor: map[string]string{}, Truststore: map[string]string{}}
 			if gate.Preprocessor.Environment["PINNED_ISSUERS"] != "" {
 				pin := sha256.Sum256(ca.Certificate.Raw)
 				c.Preprocessor["PINNED_ISSUERS"] = hex.EncodeToString(pin[:])
@@ -58,13 +58,20 @@ func TestFromTemplate(t *testing.T) {
 			if got := slices.Sorted(maps.Keys(p.Gateways)); !slices.Equal(got, slices.Sorted(slices.Values(test.forms))) {
 				t.Errorf("gateways of the forms %v, want %v", got, test.forms)
 			}
+			p.fetch() // before there is a catalog
 			p.run()
+			p.fetches()
 			for i, function := range []string{"authorizer", "preprocessor"} {
 				p.awaitLog(fmt.Sprintf("Memory Size: %d MB", test.memory[i]))
 				p.awaitLog(`"function":"crlgate-` + function + `"`) // metrics bear Lambda's name for it
 			}
 			holdToPolicy(t, "the authorizer", gate.Authorizer.Policy, p.Proxy.Requests())
 			holdToPolicy(t, "the preprocessor", gate.Preprocessor.Policy, p.PreprocessorProxy.Requests())
+			if gate.Fetcher != nil {
+				holdToPolicy(t, "the fetcher", gate.Fetcher.Policy, p.FetcherProxy.Requests())
+			} else if name == "everything on" {
+				t.Error("nobody fetches")
+			}
 			if gate.Truststore != nil {
 				p.awaitLog("Memory Size: 256 MB")
 				holdToPolicy(t, "the truststore's function", gate.Truststore.Policy, p.TruststoreProxy.Requests())

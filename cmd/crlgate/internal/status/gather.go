@@ -46,6 +46,8 @@ type Status struct {
 	Bound *Bound `json:"bound,omitempty"`
 	// NotAccepted are the last uploads that are refused or pending.
 	NotAccepted []*preprocess.Report `json:"not_accepted"`
+	// Fetched are the URLs that CRLs are fetched from; see AddFetched.
+	Fetched []Fetch `json:"fetched,omitempty"`
 }
 
 // CA is one CA.

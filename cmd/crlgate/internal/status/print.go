@@ -29,6 +29,9 @@ func (s *Status) Print(w io.Writer, target string, colour bool) error {
 	if err := s.settings(w, colour); err != nil {
 		return err
 	}
+	if err := s.fetched(w, colour); err != nil {
+		return err
+	}
 	if err := s.uploads(w, colour); err != nil {
 		return err
 	}

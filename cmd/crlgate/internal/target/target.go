@@ -22,6 +22,7 @@ type Options struct {
 	Profile     string
 	Region      string
 	NeedsUpload bool // the command cannot do without the upload bucket
+	TakesUpload bool // it can do more with it
 }
 
 // Target is the buckets.

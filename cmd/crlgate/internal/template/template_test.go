@@ -117,6 +117,9 @@ func TestReadEverythingOn(t *testing.T) {
 	if ts := g.Truststore; ts == nil || ts.Bucket != "" || ts.Environment["MOVE_DOMAIN"] != "true" || !slices.Equal(ts.Prefixes, []string{"truststore/"}) || g.Domain != "api.example.com" {
 		t.Errorf("the truststore's function: %+v", ts)
 	}
+	if f := g.Fetcher; f == nil || f.Environment["FETCH_PREFIX"] != "lists/fetched/" || f.TimerEvery != 2*time.Minute || f.TimerInput != `{"crlgate":"fetch"}` || f.Retries != 0 || f.MaxEventAge != time.Minute || f.MemoryMB != 256 {
+		t.Errorf("the fetcher: %+v", f)
+	}
 	if !slices.Equal(g.Prefixes, []string{"cas/", "crl/", "lists/"}) || g.Retries != 1 || g.MaxEventAge != time.Hour || g.Authorizer.Timeout != 5*time.Second || g.Authorizer.Reserved != 100 {
 		t.Errorf("%+v", g)
 	}
@@ -253,7 +256,7 @@ func TestUnknownConditionsAreAnError(t *testing.T) {
 // read here is known, so that a new property is not overlooked.
 func TestTheTemplateHasNoMore(t *testing.T) {
 	known := []string{
-		"Architectures", "Code", "Description", "Environment", "Handler", "LoggingConfig", "MemorySize",
+		"Architectures", "Code", "Description", "Environment", "EphemeralStorage", "Handler", "LoggingConfig", "MemorySize",
 		"ReservedConcurrentExecutions", "Role", "Runtime", "Timeout", "TracingConfig",
 	}
 	for _, path := range []string{example, full} {
@@ -282,7 +285,7 @@ func TestTheTemplateHasNoMore(t *testing.T) {
 				}
 			}
 		}
-		if seen != 3 {
+		if want := map[string]int{example: 3, full: 4}[path]; seen != want {
 			t.Errorf("%s: %d functions of the gate", path, seen)
 		}
 	}
