@@ -34,6 +34,7 @@ var exits = []exitCodes{
 	{"fetch", "every URL answered, and what was new is accepted", "one did not, or something new is pending or refused"},
 	{"status", "nothing is expired, refused, pending, or fails to be fetched", "something is, or does"},
 	{"fsck", "there is no difference, or none is left", "there is one"},
+	{"redrive", "the queue is empty; with --dry-run, too", "a message is left on it"},
 	{"forget", "it is forgotten; with --dry-run, it can be", "it is not: refused, or not confirmed"},
 }
 

@@ -58,7 +58,7 @@ run; "crlgate help exit-codes" says what that means of each command.`,
 	cmd.SetVersionTemplate("crlgate {{.Version}}\n")
 	cmd.AddCommand(
 		demoCommand(), localCommand(), checkCommand(), explainCommand(), denyCommand(), allowCommand(), flattenCommand(), inspectCommand(), invokeCommand(), putCommand(), fetchCommand(), statusCommand(),
-		fsckCommand(), forgetCommand(), consoleCommand(), s3ServerCommand(), exitTopic(),
+		fsckCommand(), forgetCommand(), redriveCommand(), consoleCommand(), s3ServerCommand(), exitTopic(),
 	)
 	hintEverywhere(cmd)
 	return cmd

@@ -66,7 +66,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits_, "await": await, "profile": profile, "report": report},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits_, "await": await, "profile": profile, "report": report, "queued": queued},
 	})
 }
 
@@ -118,6 +118,28 @@ func report(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("waiting for a report on %s that says %q: %v, %s", args[0], args[1], err, data)
+		}
+	}
+}
+
+// queued waits until the failure queue of the local stack in this folder says
+// something: queued pattern.
+func queued(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: queued pattern")
+	}
+	want := regexp.MustCompile(args[0])
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		if err := ts.Exec("crlgate", "redrive", "--dry-run", "--json"); err == nil && want.MatchString(ts.ReadFile("stdout")) {
+			return
+		} else if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+			ts.Fatalf("redrive: %v", err)
+		}
+		if want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("waiting for a message that says %q", args[0])
 		}
 	}
 }
