@@ -151,8 +151,13 @@ func Unreferenced(ctx context.Context, cache interface {
 	if len(old) == 0 || kept == 0 {
 		return unusedOf(old, used), nil
 	}
-	// With those before it: a copy may be that of a catalog that never came to be.
-	for _, g := range copies[kept-1 : min(kept+2, len(copies))] {
+	// With those that were followed shortly before: a copy may be that of a catalog
+	// that never came to be, and the one before it the one that was current.
+	last := kept
+	for last < len(copies) && copies[last-1].Object.LastModified.After(now.Add(-keep-time.Hour)) {
+		last++
+	}
+	for _, g := range copies[kept-1 : last] {
 		used[g.Object.Key] = true
 		before, _, err := g.Read(ctx, cache)
 		if errors.Is(err, errDamagedCopy) {

@@ -299,3 +299,5 @@ func entries(serials ...int64) []pki.Entry {
 	}
 	return out
 }
+
+func number(n int64) *big.Int { return big.NewInt(n) }
