@@ -89,17 +89,24 @@ func otherModule(t *testing.T) string {
 		"\nrequire github.com/crlgate/crlgate v0.0.0\n\nreplace github.com/crlgate/crlgate => " + root + "\n"
 }
 
-// TestReadmeShowsWhatIsCompiled: a program in the README is the one that TestFromAnotherModule compiles.
+// TestReadmeShowsWhatIsCompiled: the README shows how the construct is used, by lines of the program that
+// TestFromAnotherModule compiles.
 func TestReadmeShowsWhatIsCompiled(t *testing.T) {
-	if _, err := os.Stat("../README.md"); os.IsNotExist(err) {
-		return // nothing is shown
+	compiled := dedented(strings.Join(snippets(t, "../docs/deploy.md"), ""))
+	programs := snippets(t, "../README.md")
+	if len(programs) == 0 {
+		t.Error("the README does not show how the construct is used")
 	}
-	compiled := snippets(t, "../docs/deploy.md")
-	for _, shown := range snippets(t, "../README.md") {
-		if !strings.Contains(strings.Join(compiled, ""), strings.TrimSpace(shown)) {
-			t.Errorf("the README shows a program that is no part of the one in docs/deploy.md:\n%s", shown)
+	for _, shown := range programs {
+		if !strings.Contains(compiled, dedented(shown)) {
+			t.Errorf("the README shows lines that are not, in this order, in the program in docs/deploy.md:\n%s", shown)
 		}
 	}
+}
+
+// dedented is a program without its indentation, of which an excerpt has less.
+func dedented(program string) string {
+	return regexp.MustCompile(`(?m)^\t+`).ReplaceAllString(strings.TrimSpace(program), "")
 }
 
 // TestDeployPage compares the table of context keys with those that the app reads, and the make targets and
