@@ -124,6 +124,11 @@ race: need-go crlgate functions-host ## Run the tests under the race detector
 conformance: need-go ## Run the third-party cases in the folder CRLGATE_CONFORMANCE
 	@$(GO) test -count=1 -v -run 'TestConformance|TestThirdParty' ./cmd/crlgate/internal/check ./pkg/crl
 
+# Every interleaving of S3 calls of several preprocessors, with a crash or fault at each: docs/design/invariants.md.
+.PHONY: model
+model: need-go ## Go through the whole model of the write path; takes some minutes
+	CRLGATE_MODEL=full $(GO) test -count=1 -v -timeout 60m -run '^TestModel$$' ./pkg/preprocess
+
 FUZZTIME ?= 10s
 .PHONY: fuzz
 fuzz: need-go ## Run each fuzz target for FUZZTIME (default 10s)
