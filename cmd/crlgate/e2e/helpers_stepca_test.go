@@ -42,12 +42,14 @@ type stepCA struct {
 	dir     string
 	address string // of the API, over TLS
 	crlURL  string
-	below   *authority // the intermediate CA that it issues with
-	key     *ecdsa.PrivateKey
-	client  *http.Client
-	process *exec.Cmd
-	ended   chan struct{}
-	said    lockedBuffer
+	// settings is issuers/step.json as it is documented.
+	settings map[string]any
+	below    *authority // the intermediate CA that it issues with
+	key      *ecdsa.PrivateKey
+	client   *http.Client
+	process  *exec.Cmd
+	ended    chan struct{}
+	said     lockedBuffer
 }
 
 // lockedBuffer is written to by a process and read by its test.
@@ -132,6 +134,9 @@ func (s *stepCA) configure() {
 		s.t.Fatalf("the snippet of ca.json: %v", err)
 	}
 	s.crlURL = config["crl"].(map[string]any)["idpURL"].(string)
+	if err := json.Unmarshal([]byte(here.Replace(stepSnippet(s.t, "crl_urls"))), &s.settings); err != nil {
+		s.t.Fatalf("the snippet of step.json: %v", err)
+	}
 	template := write("client.tpl", []byte(here.Replace(stepSnippet(s.t, "crlDistributionPoints"))))
 	config["root"] = write("root.crt", s.below.Parent.PEM())
 	config["crt"] = write("intermediate.crt", s.below.PEM())

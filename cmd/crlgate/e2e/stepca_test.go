@@ -37,7 +37,8 @@ func TestStepCA(t *testing.T) {
 	ca := newStepCA(t, below)
 	revoked, good, third := ca.issue(stepClients, "revoked.test"), ca.issue(stepClients, "good.test"), ca.issue(stepClients, "third.test")
 	w.trust(root, below)
-	w.settings(below, map[string]any{"crl_urls": []string{ca.crlURL, ca.overTLS()}})
+	ca.settings["crl_urls"] = append(ca.settings["crl_urls"].([]any), ca.overTLS())
+	w.settings(below, ca.settings)
 	for _, leaf := range []*pki.Leaf{revoked, good, third} {
 		w.awaitForms(leaf, patience, http.StatusOK, "good", "403 no_crl")
 	}
