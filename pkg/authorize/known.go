@@ -28,7 +28,7 @@ func newKnown(pem token) (*known, error) {
 	fp := cert.Fingerprint()
 	b := hex.AppendEncode(scratch[:0], fp[:])
 	fingerprint := len(b)
-	b = append(b, printable(issuer.Serial(cert.Serial).String())...)
+	b = printableFrom(issuer.Serial(cert.Serial).AppendTo(b), fingerprint)
 	serial := len(b)
 	b = appendName(b, cert.Subject)
 	subject := len(b)

@@ -123,8 +123,11 @@ func (b *bounded) add(part string) {
 // appendName appends a certificate's subject, or issuer, for people, as it may
 // stand in a header.
 func appendName(b, name []byte) []byte {
-	start := len(b)
-	b = issuer.AppendDisplay(b, name)
+	return printableFrom(issuer.AppendDisplay(b, name), len(b))
+}
+
+// printableFrom makes what stands in b from start on printable.
+func printableFrom(b []byte, start int) []byte {
 	if text := b[start:]; !isPlain(text) {
 		b = append(b[:start], printable(string(text))...)
 	}

@@ -186,9 +186,9 @@ func ordinary(b []byte, i int, also uint64) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for ; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
-		quote, backslash := w^'"'*ones, w^'\\'*ones
-		// The lowest bit marks the first octet that is zero, or less than 0x20.
-		special := ((quote-ones) & ^quote | (backslash-ones) & ^backslash | (w-0x20*ones) & ^w) & highs
+		// The lowest bit marks the first such octet. With the bit 0x02 turned
+		// over, a quote and the control characters are those below 0x21.
+		special := (((w ^ 0x02*ones) - 0x21*ones) | ((w ^ '\\'*ones) - ones)) & ^w & highs
 		if special |= w & also; special != 0 {
 			return i + bits.TrailingZeros64(special)/8
 		}

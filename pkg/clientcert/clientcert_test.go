@@ -6,11 +6,13 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -257,6 +259,38 @@ func TestMalformedPEM(t *testing.T) {
 	} {
 		if _, err := clientcert.ParsePEM(s); !errors.Is(err, clientcert.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Lines are read alike whatever their length, and padding ends the body wherever
+// it stands.
+func TestPEMLines(t *testing.T) {
+	for n := range 3 {
+		der := pkitest.Leaf(t, testCA(t), pki.LeafOptions{Subject: pkix.Name{CommonName: strings.Repeat("x", n+1)}}).DER
+		code := base64.StdEncoding.EncodeToString(der)
+		wrap := func(body string) string {
+			return "-----BEGIN CERTIFICATE-----\n" + body + "\n-----END CERTIFICATE-----"
+		}
+		for _, width := range []int{1, 4, 5, 62, 63, 64, 65, 76, len(code)} {
+			for _, end := range []string{"\n", "\r\n", "\n\n", "\r"} {
+				var lines []string
+				for chunk := range slices.Chunk([]byte(code), width) {
+					lines = append(lines, string(chunk))
+				}
+				c, err := clientcert.ParsePEM(wrap(strings.Join(lines, end)))
+				if err != nil || !bytes.Equal(c.DER, der) {
+					t.Fatalf("lines of %d that end in %q: %v", width, end, err)
+				}
+			}
+		}
+		for name, body := range map[string]string{
+			"padding within": code[:62] + "==\n" + code[64:], "quantum of padding": code[:64] + "\n====\n" + code[64:], "behind the padding": strings.TrimRight(code, "=") + "==\nAAAA",
+			"part of a quantum": code[:len(code)-3], "a bad octet in the second line": code[:64] + "\n" + code[64:100] + "!" + code[101:128] + "\n" + code[128:],
+		} {
+			if _, err := clientcert.ParsePEM(wrap(body)); !errors.Is(err, clientcert.ErrMalformed) {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	}
 }

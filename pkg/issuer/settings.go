@@ -95,15 +95,18 @@ type Serial []byte
 
 // String returns lower-case hex of the value, with a minus sign where it is
 // negative and an even number of digits: "0a1b", "ff", "-01".
-func (s Serial) String() string {
+func (s Serial) String() string { return string(s.AppendTo(make([]byte, 0, 64))) }
+
+// AppendTo appends what String returns.
+func (s Serial) AppendTo(b []byte) []byte {
 	if len(s) == 0 {
-		return ""
+		return b
 	}
 	if s[0] < 0x80 {
 		if len(s) > 1 && s[0] == 0 {
 			s = s[1:]
 		}
-		return hex.EncodeToString(s)
+		return hex.AppendEncode(b, s)
 	}
 	// Two's complement of a negative number: invert and add one.
 	magnitude := make([]byte, len(s))
@@ -118,7 +121,7 @@ func (s Serial) String() string {
 	for len(magnitude) > 1 && magnitude[0] == 0 {
 		magnitude = magnitude[1:]
 	}
-	return "-" + hex.EncodeToString(magnitude)
+	return hex.AppendEncode(append(b, '-'), magnitude)
 }
 
 // ParseSerial reads what [Serial.String] writes, and also upper case, colons,

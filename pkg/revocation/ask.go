@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -150,7 +151,8 @@ func has(keys []issuer.KeyDigest, k issuer.KeyDigest) bool {
 
 func isOne(key string, keys []issuer.KeyDigest) bool {
 	for _, k := range keys {
-		if k.String() == key {
+		var text [2 * len(k)]byte // k.String() without its copies
+		if hex.Encode(text[:], k[:]); string(text[:]) == key {
 			return true
 		}
 	}

@@ -75,10 +75,15 @@ func (m *origins) find(fingerprint [sha256.Size]byte) *origin {
 	return o
 }
 
-// put notes an origin as young. The caller holds the lock.
+// put notes an origin as young, in the room that what was old leaves behind. The
+// caller holds the lock.
 func (m *origins) put(fingerprint [sha256.Size]byte, o *origin) {
 	if m.young == nil || len(m.young) >= maxOrigins {
-		m.old, m.young = m.young, make(map[[sha256.Size]byte]*origin)
+		m.old, m.young = m.young, m.old
+		clear(m.young)
+	}
+	if m.young == nil {
+		m.young = make(map[[sha256.Size]byte]*origin)
 	}
 	m.young[fingerprint] = o
 }
