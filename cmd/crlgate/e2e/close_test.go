@@ -150,6 +150,7 @@ func (w *warm) ports() map[string]string {
 	if w.Proxy != nil {
 		addresses["the proxy"] = must[*url.URL](w.t, "an endpoint")(url.Parse(w.Proxy.Endpoint)).Host
 	}
+	addresses["the API of Lambda and SQS"] = must[*url.URL](w.t, "an endpoint")(url.Parse(w.API.Endpoint)).Host
 	for _, f := range []*lambdaruntime.Function{w.Authorizer, w.Preprocessor} {
 		for _, e := range f.Environments() {
 			addresses[fmt.Sprintf("the Runtime API of %s, process %d", f.Name(), e.PID)] = e.Address

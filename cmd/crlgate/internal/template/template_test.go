@@ -55,7 +55,7 @@ func TestReadTheExample(t *testing.T) {
 		"APIs":                    {withoutParameters(g.APIs), []template.API{{}, {HTTP: true, PayloadFormat: "2.0", SimpleResponses: true}}},
 		"REST parameters":         {len(g.APIs[0].RequestParameters), 0},
 		"HTTP parameters":         {g.APIs[1].RequestParameters["overwrite:header.x-client-cert-serial"], "$context.authorizer.serial"},
-		"preprocessor's S3 rooms": {len(g.Preprocessor.Policy.Grants("s3")), 13},
+		"preprocessor's S3 rooms": {len(g.Preprocessor.Policy.Grants("s3")), 15},
 	} {
 		if !reflect.DeepEqual(pair[0], pair[1]) {
 			t.Errorf("%s: %v, want %v", what, pair[0], pair[1])
