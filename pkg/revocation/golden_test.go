@@ -29,7 +29,7 @@ import (
 
 var writeGolden = flag.Bool("write-golden", false, "write the archive of this version's cache format, if there is none")
 
-const goldenFolder = "../../testdata/cache"
+const goldenFolder = "testdata/golden"
 
 // golden is one archive: both buckets at a moment, and what must be answered
 // then.
