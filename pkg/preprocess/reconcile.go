@@ -185,7 +185,7 @@ func (r *round) gone(ctx context.Context) {
 			r.errs = append(r.errs, err)
 		}
 		if r.faulty[key] {
-			r.p.log.Error("a set of a CRL in force is lost or damaged, and the upload that it was made of is gone: upload the CRL again, or a newer one", "crl", key)
+			r.p.log.Error("set lost, and its upload is gone", "crl", key, "detail", "a set of the CRL in force is lost or damaged, and is made anew only of its upload: upload the CRL again, or a newer one")
 		}
 	}
 	for name, ca := range r.cat.CAs {

@@ -97,7 +97,7 @@ func (p *Preprocessor) sweepOnce(ctx context.Context, now time.Time) (swept int,
 		}
 		if done {
 			swept++
-			p.log.Info("swept: nothing has referred to it for "+p.config.SweepAfter.String(), "object", object.Key, "bytes", object.Size)
+			p.log.Info("object swept", "object", object.Key, "bytes", object.Size, "age_seconds", int64(now.Sub(object.LastModified).Seconds()))
 		}
 	}
 	return swept, nil

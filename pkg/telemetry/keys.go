@@ -35,6 +35,13 @@ const (
 	KeyBytes          = "bytes"
 	KeyDurationMS     = "duration_ms"
 	KeyURL            = "url"
+	KeyNewest         = "newest"
+	KeyObjects        = "objects"
+	KeyAgeSeconds     = "age_seconds"
+	KeyFloor          = "floor"
+	KeyDryRun         = "dry_run"
+	KeyDone           = "done"
+	KeyBy             = "by"
 	KeyErr            = "err"
 )
 
@@ -71,7 +78,7 @@ var keys = []Key{
 	{KeyAPIRequestID, "string", auth, "API Gateway's id of the request, `$context.requestId` in its access log"},
 	{KeyFunction, "string", all, "the function's name in Lambda"},
 	{KeyDecision, "string", auth, "allow or deny"},
-	{KeyReason, "string", auth, "reason code of the decision"},
+	{KeyReason, "string", both, "reason code of the decision; in the preprocessor's lines, why an operator had something forgotten"},
 	{KeyWouldDeny, "bool", auth, "true where what would be denied was let in"},
 	{KeyMode, "string", auth, "what let it in: observe, allow_until or crl: optional"},
 	{KeyCA, "string", bothAndFetcher, "the CA's name: that of its issuers file"},
@@ -96,6 +103,13 @@ var keys = []Key{
 	{KeyBytes, "number", bothAndFetcher, "a size in bytes"},
 	{KeyDurationMS, "number", prepAndFetcher, "a duration in milliseconds"},
 	{KeyURL, "string", fet, "a URL that a CRL is fetched from"},
+	{KeyNewest, "number", prep, "generation of the newest copy of the catalog"},
+	{KeyObjects, "number", prep, "number of objects"},
+	{KeyAgeSeconds, "number", prep, "how long ago an object was last written, in seconds"},
+	{KeyFloor, "bool", prep, "true where a floor is to be lowered, not a CRL or CA to be forgotten"},
+	{KeyDryRun, "bool", prep, "true where an operator only looked at what would be forgotten"},
+	{KeyDone, "bool", prep, "true where it was forgotten"},
+	{KeyBy, "string", prep, "who asked for it, as far as is known"},
 	{KeyErr, "string", all, "an error's text"},
 }
 

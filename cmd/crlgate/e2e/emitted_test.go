@@ -149,10 +149,13 @@ func TestEverythingIsEmitted(t *testing.T) {
 	s.requests()
 	s.faultsOfTheAuthorizer()
 	s.faultsOfThePreprocessor()
+	s.tampering()
 	s.partitions()
 	s.truststore(pin)
 	s.fetcher()
 	s.modes()
+	s.repairs()
+	s.sweeping()
 	s.ending()
 
 	want := promised()
@@ -231,7 +234,9 @@ func (s *scenario) uploads() {
 	s.upload("issuers/beta.pem", newCA(s.t, "beta").PEM(), preprocess.OutcomeRefused) // not pinned
 	s.upload("issuers/ghost.json", []byte(`{"grace":"1h"}`), preprocess.OutcomePending)
 	s.remove("issuers/ghost.json")
-	s.put("issuers/notes.txt", []byte("of no concern"))
+	s.upload("issuers/notes.txt", []byte("of no concern"), preprocess.OutcomeRefused)
+	s.Deliver([]byte(`{"Records":[{"eventSource":"aws:s3","s3":{"bucket":{"name":"` + s.uploadBucket + `"},"object":{"key":"elsewhere/notes.txt"}}}]}`))
+	s.awaitLog("ignored: not an issuer, settings or CRL", "elsewhere/notes.txt")
 	s.upload("crls/page.crl", []byte("<html>no CRL</html>"), preprocess.OutcomeRefused)
 	s.drain()
 }
@@ -352,16 +357,4 @@ func (s *scenario) modes() {
 		s.get(s.revoked)
 		return s.logged(`"ObserveMode"`) != "" && s.logged(`"BreakGlass"`) != ""
 	})
-}
-
-// ending removes what was uploaded.
-func (s *scenario) ending() {
-	s.t.Helper()
-	s.upload("crls/alpha.crl", s.ca.crl(func(o *pki.CRLOptions) { o.EntrySeq = serials(1_000_001) }), preprocess.OutcomeAccepted)
-	s.awaitLog("too many entries")
-	s.remove("crls/alpha.crl")
-	s.remove("issuers/alpha.pem")
-	s.awaitLog("CRL deleted")
-	s.awaitLog("issuer deleted")
-	s.drain()
 }

@@ -155,8 +155,8 @@ func (p templatePath) run() {
 	p.Deliver([]byte(preprocess.ReconcileRequest))
 	p.drain()
 	p.checkTruststore(false)
-	p.awaitLog("swept: nothing has referred to it", "sets/")
-	p.awaitLog("swept: nothing has referred to it", "catalog/generations/")
+	p.awaitLog("object swept", "sets/")
+	p.awaitLog("object swept", "catalog/generations/")
 	if l := p.logged("elsewhere/object"); l != "" {
 		p.t.Errorf("the preprocessor was told of an object outside the prefixes: %s", l)
 	}
