@@ -10,7 +10,6 @@ import (
 
 	"github.com/crlgate/crlgate/internal/pki"
 	"github.com/crlgate/crlgate/pkg/catalog"
-	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/preprocess"
 )
 
@@ -24,12 +23,22 @@ func (s *scenario) deliver(payload string) {
 	s.drain()
 }
 
-// lose deletes an object of the cache bucket.
+// lose has the disk lose an object of the cache bucket. Deleted, it would leave
+// a delete marker, under which the local server takes If-None-Match for not met.
 func (s *scenario) lose(key string) {
 	s.t.Helper()
-	if err := s.Cache.Delete(s.t.Context(), key, objectstore.DeleteOptions{}); err != nil {
+	if err := os.Remove(s.file(key)); err != nil {
 		s.t.Fatal(err)
 	}
+	// Where the disk has no extended attributes, the ETag lies beside.
+	if err := os.RemoveAll(filepath.Join(s.dir, "metadata", s.cacheBucket, filepath.FromSlash(key))); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// file returns where the local server keeps an object of the cache bucket.
+func (s *scenario) file(key string) string {
+	return filepath.Join(s.dir, "objects", s.cacheBucket, filepath.FromSlash(key))
 }
 
 // tampering has the catalog say of a CRL what it does not say itself.
@@ -65,9 +74,13 @@ func (s *scenario) repairs() {
 	s.deliver(preprocess.ReconcileRequest)
 	s.awaitLog("the catalog is older than the newest copy of it")
 
+	generation := s.catalog().Generation
 	s.lose(catalog.Key)
 	s.deliver(preprocess.ReconcileRequest)
 	s.awaitLog("the catalog is lost")
+	if c := s.catalog(); c.Generation < generation {
+		s.t.Errorf("generation %d after the catalog was lost, %d before", c.Generation, generation)
+	}
 
 	copies, err := preprocess.Generations(s.t.Context(), s.Cache)
 	if err != nil {
@@ -95,7 +108,7 @@ func (s *scenario) sweeping() {
 	const unused = catalog.SetPrefix + "unused.cache"
 	s.overwrite(unused, []byte("of no use"))
 	then := time.Now().Add(-48 * time.Hour)
-	if err := os.Chtimes(filepath.Join(s.dir, "objects", s.cacheBucket, filepath.FromSlash(unused)), then, then); err != nil {
+	if err := os.Chtimes(s.file(unused), then, then); err != nil {
 		s.t.Fatal(err)
 	}
 	s.deliver(preprocess.ReconcileRequest)
@@ -155,8 +168,8 @@ func (s *scenario) ending() {
 	s.drain()
 	s.forgets(map[string]any{"crl": "crls/alpha.crl"})
 	s.remove("issuers/alpha.pem")
-	s.awaitLog("issuer deleted")
-	s.drain()
+	s.awaitLog(`"issuer deleted"`, `"issuers/alpha.pem"`)
+	s.drain() // its truststore is not published: it would be empty
 	s.upload("issuers/alpha.pem", s.ca.PEM(), preprocess.OutcomeAccepted)
 	s.drain()
 
@@ -172,7 +185,7 @@ func (s *scenario) ending() {
 	s.awaitLog(`"set lost, and its upload is gone"`)
 
 	s.remove("issuers/notes.txt")
-	s.awaitLog(`"file deleted"`)
+	s.awaitLog(`"file deleted"`, "issuers/notes.txt")
 	for _, key := range s.objects(s.Uploads, "") {
 		if key != "issuers/alpha.pem" {
 			s.remove(key)
