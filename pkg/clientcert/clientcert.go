@@ -182,7 +182,11 @@ func (c *Certificate) parseTBS(in cryptobyte.String) error {
 		return malformed("tbsCertificate is not a SEQUENCE")
 	}
 	context := func(n uint8) asn1.Tag { return asn1.Tag(n).ContextSpecific() }
-	if !tbs.SkipOptionalASN1(context(0).Constructed()) {
+	version := 0 // v1
+	var explicit cryptobyte.String
+	var has bool
+	if !tbs.ReadOptionalASN1(&explicit, &has, context(0).Constructed()) ||
+		has && (!explicit.ReadASN1Integer(&version) || !explicit.Empty()) {
 		return malformed("version")
 	}
 	if !tbs.ReadASN1(&serial, asn1.INTEGER) || len(serial) == 0 {
@@ -213,12 +217,16 @@ func (c *Certificate) parseTBS(in cryptobyte.String) error {
 		return malformed("its public key")
 	}
 	var exts cryptobyte.String
-	var has bool
 	if !tbs.ReadOptionalASN1(&exts, &has, context(3).Constructed()) || !tbs.Empty() {
 		return malformed("something follows its public key")
 	}
 	if !has {
 		return nil
+	}
+	if version != 2 {
+		// Readers differ on whether they count: what they say is not to be had
+		// from one of them.
+		return malformed("it has extensions and is not of version 3 (RFC 5280 §4.1.2.9)")
 	}
 	return c.parseExtensions(exts)
 }
