@@ -164,3 +164,13 @@ func TestWhichS3(t *testing.T) {
 		t.Errorf("the S3 server is %q, and MinIO was asked for: %t", got, minio)
 	}
 }
+
+// TestStartThatFails: a stack whose S3 server does not start says so, and leaves
+// nothing behind that would have to be closed.
+func TestStartThatFails(t *testing.T) {
+	t.Parallel()
+	s, err := stack.Start(t.Context(), stack.Config{Binaries: functionsDir, S3Command: []string{"false"}, DataDir: t.TempDir()})
+	if s != nil || err == nil || !strings.Contains(err.Error(), "starting the S3 server") {
+		t.Errorf("%v, %v", s, err)
+	}
+}

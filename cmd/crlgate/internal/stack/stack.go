@@ -141,10 +141,10 @@ type Stack struct {
 
 // Start starts the stack. The gateways listen once there is a CA to verify
 // clients with; see [Stack.Listening].
-func Start(ctx context.Context, c Config) (s *Stack, err error) {
+func Start(ctx context.Context, c Config) (_ *Stack, err error) {
 	c.follow()
 	c.defaults()
-	s = &Stack{config: c, Gateways: map[gateway.Form]*gateway.Gateway{}}
+	s := &Stack{config: c, Gateways: map[gateway.Form]*gateway.Gateway{}}
 	background, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	defer func() {

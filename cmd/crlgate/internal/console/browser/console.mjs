@@ -49,7 +49,16 @@ const step = async (name, f) => {
 
 const row = (page, crl) => page.locator(`#crls li[data-crl="${crl}"]`);
 const state = (page, crl, word) => row(page, crl).locator(`.badge.${word}`).waitFor({ timeout: patience });
-const colour = (locator, property = "fill") => locator.evaluate((e, p) => getComputedStyle(e)[p], property);
+
+// colour asks again where the page has just put another element in the place of
+// the one that was found: what is not on the page has no style.
+async function colour(locator, property = "fill") {
+  for (const end = Date.now() + patience; Date.now() < end; ) {
+    const found = await locator.evaluate((e, p) => e.isConnected && getComputedStyle(e)[p], property);
+    if (found) return found;
+  }
+  throw new Error(`no element has a ${property}`);
+}
 
 // reddish: much more red than green or blue.
 function reddish(rgb) {
