@@ -28,6 +28,7 @@ import (
 // functions made against the policies in the template: each is allowed, and each
 // grant on S3 is used.
 func TestFromTemplate(t *testing.T) {
+	ownFiles(t)
 	t.Parallel()
 	for name, test := range map[string]struct {
 		path         string

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc/wire"
 )
@@ -36,11 +37,23 @@ func prepare(ctx context.Context, m *minio, cfg wire.Config) error {
 		}
 	}
 	for _, e := range cfg.Events {
-		if err := askForEvents(ctx, client, e, cfg.Region); err != nil {
+		if err := awaitEvents(ctx, client, e, cfg.Region); err != nil {
 			return fmt.Errorf("asking for events of bucket %s: %w", e.Bucket, err)
 		}
 	}
 	return nil
+}
+
+// awaitEvents asks for events until MinIO knows its own webhook: it says that it
+// is ready before it does.
+func awaitEvents(ctx context.Context, client *s3.Client, e wire.EventFilter, region string) error {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		err := askForEvents(ctx, client, e, region)
+		var answer smithy.APIError
+		if !errors.As(err, &answer) || answer.ErrorCode() != "InvalidArgument" || time.Now().After(deadline) || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 func (m *minio) awaitReady(ctx context.Context) error {
