@@ -17,8 +17,10 @@ func TestHistoryKeepsEditionsInOrder(t *testing.T) {
 	for _, p := range []point{
 		{at(10), 12, "9"},
 		{at(0), 10, "8"},
-		{at(10).Add(300 * time.Millisecond), 12, "9"}, // the same, from another source
-		{at(10), 15, "10"},                            // in the same second, the next number
+		// The same, from another source.
+		{at(10).Add(300 * time.Millisecond), 12, "9"},
+		// In the same second, the next number.
+		{at(10), 15, "10"},
 		{at(5), 11, ""},
 		{at(5), 11, ""},
 	} {
