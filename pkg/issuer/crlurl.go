@@ -48,8 +48,11 @@ func ParseCRLURL(text string) (*url.URL, error) {
 	}
 	port := u.Port()
 	u.Host = strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
-	if u.Host == "" {
+	switch {
+	case u.Host == "":
 		return nil, errors.New("a URL without a host; give one such as http://crl.example.com/ca.crl")
+	case slices.Contains(strings.Split(u.Host, "."), ""): // ".." and "a..b" (RFC 1035, section 2.3.1: a label is not empty)
+		return nil, errors.New("a URL whose host is no name and no address")
 	}
 	if strings.Contains(u.Host, ":") {
 		u.Host = "[" + u.Host + "]"

@@ -25,6 +25,9 @@ func TestCRLURLs(t *testing.T) {
 		{"http://./a.crl", "without a host"},
 		{"http://crl.example.com/a.crl#top", "fragment"},
 		{"http://[fe80::1%25eth0]/", "no name and no address"},
+		{"http://../a.crl", "no name and no address"},
+		{"http://crl..example.com/", "no name and no address"},
+		{"http://crl.example.com../", "no name and no address"},
 		{"http://crl.example.com:port/", "not a URL"},
 		{"http://crl.example.com/" + strings.Repeat("x", issuer.MaxCRLURL), "at most 2048"},
 	} {
