@@ -3,11 +3,13 @@ package e2e
 import (
 	"encoding/json"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
 	"github.com/crlgate/crlgate/internal/pki"
 	"github.com/crlgate/crlgate/pkg/catalog"
 	"github.com/crlgate/crlgate/pkg/preprocess"
@@ -23,22 +25,32 @@ func (s *scenario) deliver(payload string) {
 	s.drain()
 }
 
-// lose has the disk lose an object of the cache bucket. Deleted, it would leave
-// a delete marker, under which the local server takes If-None-Match for not met.
+// lose has an object of the cache bucket be gone with all its versions, as after
+// a loss. Deleted, it would leave a delete marker, under which the embedded server
+// takes If-None-Match for not met.
 func (s *scenario) lose(key string) {
 	s.t.Helper()
-	if err := os.Remove(s.file(key)); err != nil {
+	client := s3.New(s3.Options{
+		BaseEndpoint: &s.S3.Endpoint, Region: s.S3.Region, UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider(s.S3.AccessKey, s.S3.SecretKey, ""),
+	})
+	found, err := client.ListObjectVersions(s.t.Context(), &s3.ListObjectVersionsInput{Bucket: &s.cacheBucket, Prefix: &key})
+	if err != nil {
 		s.t.Fatal(err)
 	}
-	// Where the disk has no extended attributes, the ETag lies beside.
-	if err := os.RemoveAll(filepath.Join(s.dir, "metadata", s.cacheBucket, filepath.FromSlash(key))); err != nil {
-		s.t.Fatal(err)
+	lost := 0
+	for _, v := range found.Versions {
+		if *v.Key != key {
+			continue
+		}
+		if _, err := client.DeleteObject(s.t.Context(), &s3.DeleteObjectInput{Bucket: &s.cacheBucket, Key: &key, VersionId: v.VersionId}); err != nil {
+			s.t.Fatal(err)
+		}
+		lost++
 	}
-}
-
-// file returns where the local server keeps an object of the cache bucket.
-func (s *scenario) file(key string) string {
-	return filepath.Join(s.dir, "objects", s.cacheBucket, filepath.FromSlash(key))
+	if lost == 0 {
+		s.t.Fatalf("%s has no version that could be lost", key)
+	}
 }
 
 // tampering has the catalog say of a CRL what it does not say itself.
@@ -101,17 +113,15 @@ func (s *scenario) repairs() {
 	s.awaitLog("a part of the catalog is lost", parts[0], "it is not there")
 }
 
-// sweeping leaves a set that nothing refers to, of the day before yesterday: S3
-// says when that was, and the local server takes it from the file.
+// sweeping leaves a set that nothing refers to, and two days go by.
 func (s *scenario) sweeping() {
 	s.t.Helper()
 	const unused = catalog.SetPrefix + "unused.cache"
 	s.overwrite(unused, []byte("of no use"))
-	then := time.Now().Add(-48 * time.Hour)
-	if err := os.Chtimes(s.file(unused), then, then); err != nil {
-		s.t.Fatal(err)
-	}
+	isUnused := func(r s3proc.Request) bool { return r.Key == unused || r.Query.Get("prefix") == catalog.SetPrefix }
+	remove := s.PreprocessorProxy.Inject(isUnused, s3proc.Aged(time.Now(), 48*time.Hour))
 	s.deliver(preprocess.ReconcileRequest)
+	remove()
 	s.awaitLog(`"object swept"`, unused)
 	s.awaitLog(`"swept"`, `"objects":1`)
 }

@@ -4,11 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +25,6 @@ import (
 // functions made against the policies in the template: each is allowed, and each
 // grant on S3 is used.
 func TestFromTemplate(t *testing.T) {
-	ownFiles(t)
 	t.Parallel()
 	for name, test := range map[string]struct {
 		path         string
@@ -152,9 +148,10 @@ func (p templatePath) run() {
 		p.t.Fatal(err)
 	}
 	p.awaitLog("deleted", p.crl+"alpha.crl")
-	p.age(p.Cache.Name(), 30*24*time.Hour)
+	young := p.PreprocessorProxy.Inject(s3proc.Any, s3proc.Aged(time.Now(), 30*24*time.Hour))
 	p.Deliver([]byte(preprocess.ReconcileRequest))
 	p.drain()
+	young()
 	p.checkTruststore(false)
 	p.awaitLog("object swept", "sets/")
 	p.awaitLog("object swept", "catalog/generations/")
@@ -163,22 +160,6 @@ func (p templatePath) run() {
 	}
 	if f := p.Failures(); len(f) > 0 {
 		p.t.Errorf("the failure queue holds %s", f[0])
-	}
-}
-
-// age makes every object of a bucket look as if it had been written so long ago:
-// S3 says when that was, and the local server takes it from the file.
-func (p templatePath) age(bucket string, by time.Duration) {
-	p.t.Helper()
-	then := time.Now().Add(-by)
-	err := filepath.WalkDir(filepath.Join(p.dir, "objects", bucket), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		return os.Chtimes(path, then, then)
-	})
-	if err != nil {
-		p.t.Fatal(err)
 	}
 }
 

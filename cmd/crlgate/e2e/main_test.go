@@ -150,15 +150,6 @@ func TestTheS3ServerIsNotLinked(t *testing.T) {
 	}
 }
 
-// ownFiles is for tests that age or remove files of the embedded S3 server, in
-// whose folders they know their way.
-func ownFiles(t *testing.T) {
-	t.Helper()
-	if os.Getenv("CRLGATE_MINIO") != "" {
-		t.Skip("it changes dates in the folders of the embedded S3 server, and runs there: this is MinIO")
-	}
-}
-
 // TestWhichS3 holds that these tests run against the S3 server that was asked
 // for: MinIO where the environment names it, and else the embedded one.
 func TestWhichS3(t *testing.T) {
