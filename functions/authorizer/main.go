@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"github.com/crlgate/crlgate/functions/internal/invocation"
 	"github.com/crlgate/crlgate/functions/internal/tracing"
 	"github.com/crlgate/crlgate/pkg/authorize"
 	"github.com/crlgate/crlgate/pkg/objectstore"
@@ -23,12 +23,7 @@ import (
 // metricsInterval is how often metrics are written, at most.
 const metricsInterval = 10 * time.Second
 
-func main() {
-	if err := run(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, "authorizer:", err)
-		os.Exit(1)
-	}
-}
+func main() { invocation.Main("authorizer", run) }
 
 func run(ctx context.Context) error {
 	c, err := readConfig(os.LookupEnv)
@@ -60,17 +55,10 @@ func run(ctx context.Context) error {
 	handler := authorize.New(authorize.Config{
 		Asker:      cache,
 		Settings:   authorize.Settings{Observe: c.Observe, RequireChain: c.RequireChain},
-		LogAllowed: c.LogAllowed, Log: log, RequestID: requestID,
+		LogAllowed: c.LogAllowed, Log: log, RequestID: invocation.RequestID,
 		Metrics: decisionMetrics{recorder, &modes{recorder: recorder, observe: c.Observe, catalog: cache.Catalog}, dueAfter(c.RevalidateAfter)},
 	})
 	cache.Warm() // in the background, while Lambda finishes the init
 	lambda.StartWithOptions(tracer.Handler("decide", handler), lambda.WithContext(ctx), lambda.WithEnableSIGTERM(func() { _ = recorder.Flush(time.Now()) }))
 	return nil
-}
-
-func requestID(ctx context.Context) string {
-	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		return lc.AwsRequestID
-	}
-	return ""
 }

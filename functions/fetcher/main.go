@@ -5,26 +5,19 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"github.com/crlgate/crlgate/functions/internal/invocation"
 	"github.com/crlgate/crlgate/pkg/fetch"
 	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/telemetry"
 )
 
-func main() {
-	if err := run(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, "fetcher:", err)
-		os.Exit(1)
-	}
-}
+func main() { invocation.Main("fetcher", run) }
 
 func run(ctx context.Context) error {
 	c, err := readConfig(os.LookupEnv)
@@ -50,26 +43,13 @@ type handler struct {
 // metrics, and no error; an error means that the buckets could not be read or
 // written, which the next run tries again.
 func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	began := time.Now()
-	log := telemetry.NewLogger(os.Stdout, h.config.Function, nil)
-	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		log = log.With(telemetry.KeyRequestID, lc.AwsRequestID)
-	}
+	i := invocation.Begin(ctx, h.config.Function)
 	request, err := fetch.ParseRequest(payload)
 	if err != nil || request.Ready {
 		return []byte("null"), err
 	}
-	recorder := telemetry.NewRecorder(os.Stdout, h.config.Function, 0)
-	s, err := h.fetcher.With(log, metrics{recorder}).Run(ctx, began.Round(0), request.Want)
-	took := time.Since(began)
-	recorder.Milliseconds(telemetry.FetchLatency, took, telemetry.Labels{})
-	answer, encoding := json.Marshal(s.Answer())
-	if err != nil {
-		log.Error("not done", telemetry.KeyDurationMS, took.Milliseconds(), telemetry.KeyErr, err)
-	} else {
-		log.Info("done", telemetry.KeyDurationMS, took.Milliseconds())
-	}
-	return answer, errors.Join(err, encoding, recorder.Flush(time.Now()))
+	s, err := h.fetcher.With(i.Log, metrics{i.Metrics}).Run(ctx, i.Began(), request.Want)
+	return i.End(telemetry.FetchLatency, s.Answer(), err)
 }
 
 // metrics records what the fetcher does.

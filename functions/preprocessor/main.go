@@ -6,27 +6,20 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"github.com/crlgate/crlgate/functions/internal/invocation"
 	"github.com/crlgate/crlgate/functions/internal/tracing"
 	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/preprocess"
 	"github.com/crlgate/crlgate/pkg/telemetry"
 )
 
-func main() {
-	if err := run(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, "preprocessor:", err)
-		os.Exit(1)
-	}
-}
+func main() { invocation.Main("preprocessor", run) }
 
 func run(ctx context.Context) error {
 	c, err := readConfig(os.LookupEnv)
@@ -59,23 +52,10 @@ type handler struct {
 // error; an error makes Lambda try the event again and, at the end, put it on
 // the failure queue.
 func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	began := time.Now()
-	log := telemetry.NewLogger(os.Stdout, h.config.Function, nil)
-	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		log = log.With(telemetry.KeyRequestID, lc.AwsRequestID)
-	}
-	recorder := telemetry.NewRecorder(os.Stdout, h.config.Function, 0)
-	p := preprocess.New(h.uploads, h.cache, h.config.Config, log, metrics{recorder})
-	answer, err := p.Answer(ctx, payload, began.Round(0))
-	took := time.Since(began)
-	recorder.Milliseconds(telemetry.PreprocessLatency, took, telemetry.Labels{})
-	if err != nil {
-		log.Error("not done", telemetry.KeyDurationMS, took.Milliseconds(), telemetry.KeyErr, err)
-	} else {
-		log.Info("done", telemetry.KeyDurationMS, took.Milliseconds())
-	}
-	body, encoding := json.Marshal(answer) // null for events
-	return body, errors.Join(err, encoding, recorder.Flush(time.Now()))
+	i := invocation.Begin(ctx, h.config.Function)
+	p := preprocess.New(h.uploads, h.cache, h.config.Config, i.Log, metrics{i.Metrics})
+	answer, err := p.Answer(ctx, payload, i.Began()) // nil for events
+	return i.End(telemetry.PreprocessLatency, answer, err)
 }
 
 // metrics records what the preprocessor does.

@@ -9,24 +9,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambdacontext"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
 
+	"github.com/crlgate/crlgate/functions/internal/invocation"
 	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/telemetry"
 	"github.com/crlgate/crlgate/pkg/truststore/keeper"
 )
 
-func main() {
-	if err := run(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, "truststore:", err)
-		os.Exit(1)
-	}
-}
+func main() { invocation.Main("truststore", run) }
 
 func run(ctx context.Context) error {
 	c, err := readConfig(os.LookupEnv)
@@ -57,16 +51,12 @@ type handler struct {
 // Invoke has the keeper look once, whatever the event. What another try does not cure
 // is logged and counted, and is no error.
 func (h *handler) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
-	log := telemetry.NewLogger(os.Stdout, h.config.Function, nil)
-	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		log = log.With(telemetry.KeyRequestID, lc.AwsRequestID)
-	}
-	recorder := telemetry.NewRecorder(os.Stdout, h.config.Function, 0)
-	err := keeper.New(h.api, h.bucket, h.config.Config, log, metrics{recorder}).Run(ctx)
+	i := invocation.Begin(ctx, h.config.Function)
+	err := keeper.New(h.api, h.bucket, h.config.Config, i.Log, metrics{i.Metrics}).Run(ctx)
 	if err != nil {
-		log.Error("not done", telemetry.KeyErr, err)
+		i.Log.Error("not done", telemetry.KeyErr, err)
 	}
-	return []byte("null"), errors.Join(err, recorder.Flush(time.Now()))
+	return []byte("null"), errors.Join(err, i.Flush())
 }
 
 // metrics records what a run found.
