@@ -4,22 +4,13 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-func environment(pairs ...string) func(string) (string, bool) {
-	values := map[string]string{}
-	for i := 0; i < len(pairs); i += 2 {
-		values[pairs[i]] = pairs[i+1]
-	}
-	return func(name string) (string, bool) {
-		v, ok := values[name]
-		return v, ok
-	}
-}
+	"github.com/crlgate/crlgate/functions/internal/settings/settingstest"
+)
 
 func TestDefaults(t *testing.T) {
 	for memory, want := range map[string]int64{"": 128 << 20, "128": 128 << 20, "1769": 1769 << 20} {
-		c, err := readConfig(environment("CACHE_BUCKET", "cache", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory))
+		c, err := readConfig(settingstest.Environment("CACHE_BUCKET", "cache", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +22,7 @@ func TestDefaults(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	c, err := readConfig(environment("CACHE_BUCKET", "cache", "MODE", "observe", "REVALIDATE_AFTER", "0", "MAX_UNVALIDATED", "1h",
+	c, err := readConfig(settingstest.Environment("CACHE_BUCKET", "cache", "MODE", "observe", "REVALIDATE_AFTER", "0", "MAX_UNVALIDATED", "1h",
 		"MEMORY_BUDGET", "64MiB", "REQUIRE_CHAIN", "true", "LOG_ALLOWED", "0.25"))
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +53,7 @@ func TestFaults(t *testing.T) {
 		{"LOG_ALLOWED", "NaN", "LOG_ALLOWED"},
 		{"LOG_ALLOWED", "10%", "LOG_ALLOWED"},
 	} {
-		_, err := readConfig(environment("CACHE_BUCKET", "cache", tt.name, tt.value))
+		_, err := readConfig(settingstest.Environment("CACHE_BUCKET", "cache", tt.name, tt.value))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s=%q: %v, want %q", tt.name, tt.value, err, tt.want)
 		}
@@ -76,7 +67,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	for _, n := range names {
 		pairs = append(pairs, n, "?")
 	}
-	_, err := readConfig(environment(pairs...))
+	_, err := readConfig(settingstest.Environment(pairs...))
 	if err == nil {
 		t.Fatal("no error")
 	}

@@ -5,23 +5,14 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-func environment(pairs ...string) func(string) (string, bool) {
-	values := map[string]string{}
-	for i := 0; i < len(pairs); i += 2 {
-		values[pairs[i]] = pairs[i+1]
-	}
-	return func(name string) (string, bool) {
-		v, ok := values[name]
-		return v, ok
-	}
-}
+	"github.com/crlgate/crlgate/functions/internal/settings/settingstest"
+)
 
 var both = []string{"UPLOAD_BUCKET", "uploads", "CACHE_BUCKET", "cache"}
 
 func TestDefaults(t *testing.T) {
-	c, err := readConfig(environment(both...))
+	c, err := readConfig(settingstest.Environment(both...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +23,7 @@ func TestDefaults(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	c, err := readConfig(environment(append(both, "FETCH_PREFIX", "crl/http/", "STATE_PREFIX", "state/", "FETCH_CDP", "false", "ALLOW_HOSTS", " CA.internal., 127.0.0.1 ,[::1]",
+	c, err := readConfig(settingstest.Environment(append(both, "FETCH_PREFIX", "crl/http/", "STATE_PREFIX", "state/", "FETCH_CDP", "false", "ALLOW_HOSTS", " CA.internal., 127.0.0.1 ,[::1]",
 		"MAX_CRL_BYTES", "5GiB", "TIMEOUT", "15m", "IDLE_TIMEOUT", "1s", "MIN_INTERVAL", "5m", "MAX_INTERVAL", "5m")...))
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +54,7 @@ func TestFaults(t *testing.T) {
 		{"MIN_INTERVAL", "2h", "it must not be longer than MAX_INTERVAL, 1h0m0s"},
 		{"MAX_INTERVAL", "daily", "MAX_INTERVAL"},
 	} {
-		_, err := readConfig(environment(append(both, tt.name, tt.value)...))
+		_, err := readConfig(settingstest.Environment(append(both, tt.name, tt.value)...))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s=%q: %v, want %q", tt.name, tt.value, err, tt.want)
 		}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/crlgate/crlgate/functions/internal/settings"
-	"github.com/crlgate/crlgate/pkg/issuer"
 	"github.com/crlgate/crlgate/pkg/preprocess"
 )
 
@@ -43,9 +42,7 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 	c.CRLPrefixes = r.Prefixes("CRL_PREFIXES", "crls/", "crl/")
 	c.MaxCRLBytes = r.Bytes("MAX_CRL_BYTES", 8<<30)
 	c.AllowSHA1 = r.Bool("ALLOW_SHA1")
-	for _, f := range r.Fingerprints("PINNED_ISSUERS") {
-		c.Pinned = append(c.Pinned, issuer.Fingerprint(f))
-	}
+	c.Pinned = r.Fingerprints("PINNED_ISSUERS")
 	c.CacheJSON = r.Bool("CACHE_JSON")
 	c.PublishTruststore = r.Bool("PUBLISH_TRUSTSTORE")
 	if c.PublishTruststore && len(c.Pinned) == 0 {

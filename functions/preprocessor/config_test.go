@@ -4,24 +4,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/crlgate/crlgate/functions/internal/settings/settingstest"
 	"github.com/crlgate/crlgate/pkg/issuer"
 )
-
-func environment(pairs ...string) func(string) (string, bool) {
-	values := map[string]string{}
-	for i := 0; i < len(pairs); i += 2 {
-		values[pairs[i]] = pairs[i+1]
-	}
-	return func(name string) (string, bool) {
-		v, ok := values[name]
-		return v, ok
-	}
-}
 
 var both = []string{"UPLOAD_BUCKET", "uploads", "CACHE_BUCKET", "cache"}
 
 func TestDefaults(t *testing.T) {
-	c, err := readConfig(environment(both...))
+	c, err := readConfig(settingstest.Environment(both...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +23,7 @@ func TestDefaults(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	pin := strings.Repeat("0a", 32)
-	c, err := readConfig(environment(append(both, "ISSUER_PREFIX", "cas/", "CRL_PREFIXES", " a/b/ , c/", "MAX_CRL_BYTES", "64 MiB", "ALLOW_SHA1", "true",
+	c, err := readConfig(settingstest.Environment(append(both, "ISSUER_PREFIX", "cas/", "CRL_PREFIXES", " a/b/ , c/", "MAX_CRL_BYTES", "64 MiB", "ALLOW_SHA1", "true",
 		"PINNED_ISSUERS", pin+", "+strings.ToUpper(strings.Repeat("0a:", 31)+"ff"), "CACHE_JSON", " true ", "PUBLISH_TRUSTSTORE", "true")...))
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +66,7 @@ func TestFaults(t *testing.T) {
 		{"PINNED_ISSUERS", strings.Repeat("0a", 32) + ",", "PINNED_ISSUERS"},
 		{"PINNED_ISSUERS", strings.Repeat("xy", 32), "PINNED_ISSUERS"},
 	} {
-		_, err := readConfig(environment(append(both, tt.name, tt.value)...))
+		_, err := readConfig(settingstest.Environment(append(both, tt.name, tt.value)...))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s=%q: %v, want %q", tt.name, tt.value, err, tt.want)
 		}
@@ -90,7 +80,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	for _, n := range names {
 		pairs = append(pairs, n, "?")
 	}
-	_, err := readConfig(environment(pairs...))
+	_, err := readConfig(settingstest.Environment(pairs...))
 	if err == nil {
 		t.Fatal("no error")
 	}

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/crlgate/crlgate/functions/internal/settings"
-	"github.com/crlgate/crlgate/pkg/issuer"
 	"github.com/crlgate/crlgate/pkg/truststore/keeper"
 )
 
@@ -33,9 +32,7 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 		r.Fault("DOMAIN_NAME", c.DomainName, "it must be one domain name such as api.example.com")
 	}
 	c.Move = r.Bool("MOVE_DOMAIN")
-	for _, f := range r.Fingerprints("PINNED_ISSUERS") {
-		c.Pinned = append(c.Pinned, issuer.Fingerprint(f))
-	}
+	c.Pinned = r.Fingerprints("PINNED_ISSUERS")
 	if c.Move && len(c.Pinned) == 0 {
 		r.Fault("MOVE_DOMAIN", "true", "it needs PINNED_ISSUERS: whoever writes issuers would otherwise decide who may connect")
 	}

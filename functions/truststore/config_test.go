@@ -3,17 +3,12 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/crlgate/crlgate/functions/internal/settings/settingstest"
 )
 
 func environment(pairs ...string) func(string) (string, bool) {
-	values := map[string]string{"CACHE_BUCKET": "cache", "DOMAIN_NAME": "api.example.com"}
-	for i := 0; i < len(pairs); i += 2 {
-		values[pairs[i]] = pairs[i+1]
-	}
-	return func(name string) (string, bool) {
-		v, ok := values[name]
-		return v, ok
-	}
+	return settingstest.Environment(append([]string{"CACHE_BUCKET", "cache", "DOMAIN_NAME", "api.example.com"}, pairs...)...)
 }
 
 func TestSettings(t *testing.T) {

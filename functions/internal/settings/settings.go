@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/crlgate/crlgate/pkg/issuer"
 )
 
 // Reader reads settings. Its zero value is not of use; see [From].
@@ -166,19 +168,19 @@ func (r *Reader) Prefixes(name string, otherwise ...string) []string {
 
 // Fingerprints reads SHA-256 fingerprints in hex, with or without colons,
 // separated by commas.
-func (r *Reader) Fingerprints(name string) [][32]byte {
+func (r *Reader) Fingerprints(name string) []issuer.Fingerprint {
 	v, ok := r.value(name)
 	if !ok {
 		return nil
 	}
-	var out [][32]byte
+	var out []issuer.Fingerprint
 	for f := range strings.SplitSeq(v, ",") {
 		b, err := hex.DecodeString(strings.ReplaceAll(strings.TrimSpace(f), ":", ""))
-		if err != nil || len(b) != 32 {
+		if err != nil || len(b) != len(issuer.Fingerprint{}) {
 			r.Fault(name, f, "it must be SHA-256 fingerprints of certificates, 64 hex digits each, separated by commas")
 			continue
 		}
-		out = append(out, [32]byte(b))
+		out = append(out, issuer.Fingerprint(b))
 	}
 	return out
 }
