@@ -19,9 +19,10 @@ const module = "github.com/crlgate/crlgate/"
 // allowed lists, for each room, the rooms of ours that it may import beside
 // itself. "…/" stands for a room and those inside it.
 var allowed = map[string][]string{
-	"internal/der":       {},
-	"internal/domainapi": {},
-	"internal/pki":       {},
+	"internal/conformance": {},
+	"internal/der":         {},
+	"internal/domainapi":   {},
+	"internal/pki":         {},
 
 	"pkg/crl":         {"internal/der"},
 	"pkg/serialset":   {},
@@ -127,7 +128,7 @@ func TestImportOrder(t *testing.T) {
 // TestFunctionBorders: the function binaries link neither the local S3 server,
 // nor the CDK, nor the command line, nor the throwaway PKI.
 func TestFunctionBorders(t *testing.T) {
-	foreign := []string{"github.com/versity/", "github.com/aws/aws-cdk-go", "github.com/aws/jsii-runtime-go", "github.com/aws/constructs-go", "github.com/spf13/", module + "cmd/", module + "infra", module + "internal/pki", module + "internal/domainapi", "testing"}
+	foreign := []string{"github.com/versity/", "github.com/aws/aws-cdk-go", "github.com/aws/jsii-runtime-go", "github.com/aws/constructs-go", "github.com/spf13/", module + "cmd/", module + "infra", module + "internal/pki", module + "internal/domainapi", module + "internal/conformance", "testing"}
 	deps := list(t, "-deps", "./functions/...")
 	if len(deps) < 50 {
 		t.Fatalf("only %d packages in the functions", len(deps))

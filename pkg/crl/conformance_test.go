@@ -13,26 +13,14 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/crlgate/crlgate/internal/conformance"
 	"github.com/crlgate/crlgate/pkg/crl"
 )
-
-// conformanceDir returns the folder of the third-party cases. They are not
-// part of this repository; in CI their absence is a failure.
-func conformanceDir(t *testing.T) string {
-	dir := os.Getenv("CRLGATE_CONFORMANCE")
-	if dir == "" {
-		if os.Getenv("CI") != "" {
-			t.Fatal("CRLGATE_CONFORMANCE is not set: the third-party cases did not run")
-		}
-		t.Skip("CRLGATE_CONFORMANCE is not set: the third-party cases DID NOT RUN")
-	}
-	return dir
-}
 
 // TestThirdPartySerials reads the CRLs of which an independent list of serial
 // numbers exists, and compares.
 func TestThirdPartySerials(t *testing.T) {
-	dir := conformanceDir(t)
+	dir := conformance.Dir(t)
 	f, err := os.Open(filepath.Join(dir, "serials.jsonl"))
 	if err != nil {
 		t.Fatal(err)

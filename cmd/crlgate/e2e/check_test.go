@@ -1,18 +1,18 @@
 package e2e
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"maps"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/crlgate/crlgate/internal/conformance"
 )
 
 // checked is what "crlgate check --json" prints.
@@ -92,59 +92,30 @@ func run3(t testing.TB, name string, args ...string) (string, int) {
 // CRLGATE_CONFORMANCE names its folder.
 func TestPublicCRLs(t *testing.T) {
 	t.Parallel()
-	dir := os.Getenv("CRLGATE_CONFORMANCE")
-	if dir == "" {
-		if os.Getenv("CI") != "" {
-			t.Fatal("CRLGATE_CONFORMANCE is not set, and this is CI: the public CRLs were not judged")
-		}
-		t.Skip("CRLGATE_CONFORMANCE is not set: the public CRLs WERE NOT JUDGED")
-	}
-	f := must[*os.File](t, "the cases")(os.Open(filepath.Join(dir, "manifest.jsonl")))
-	defer f.Close()
 	ran := 0
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var c publicCase
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			t.Fatal(err)
-		}
+	for _, c := range conformance.Cases(t) {
 		if strings.HasPrefix(c.ID, "amazon/") {
 			ran++
-			t.Run(c.ID, func(t *testing.T) { c.run(t, dir) })
+			t.Run(c.ID, func(t *testing.T) { checkPublic(t, &c) })
 		}
 	}
-	if err := lines.Err(); err != nil || ran == 0 {
-		t.Errorf("%d cases of Amazon's CAs in %s, %v", ran, f.Name(), err)
+	if ran == 0 {
+		t.Error("there are no cases of Amazon's CAs")
 	}
 }
 
-// publicCase is a line of the manifest, as far as it is used here.
-type publicCase struct {
-	ID             string
-	Time           time.Time
-	Anchor, Issuer string
-	Chain          []string
-	CRLs           []struct{ Path, Signer, Expect string }
-	Leaf           string
-	ExpectLeaf     string `json:"expect_leaf"`
-}
-
-func (c *publicCase) run(t *testing.T, dir string) {
-	files := append([]string{c.Anchor, c.Issuer}, c.Chain...)
+func checkPublic(t *testing.T, c *conformance.Case) {
 	args := []string{"--allow-sha1", "--at", c.Time.Format(time.RFC3339)}
-	for _, l := range c.CRLs {
-		files = append(files, l.Signer)
-		args = append(args, "--crl", filepath.Join(dir, l.Path))
+	for _, file := range c.CRLFiles() {
+		args = append(args, "--crl", file)
 	}
-	slices.Sort(files)
-	for _, name := range slices.Compact(files) {
-		args = append(args, "--issuer", filepath.Join(dir, name))
+	for _, file := range c.IssuerFiles() {
+		args = append(args, "--issuer", file)
 	}
-	got := check(t, append(args, filepath.Join(dir, c.Leaf))...)
-	for i, l := range c.CRLs {
-		if g := got.CRLs[i]; g.Accepted != (l.Expect == "accept") || g.File != filepath.Join(dir, l.Path) {
-			t.Errorf("%s: %+v, want %s", l.Path, g, l.Expect)
+	got := check(t, append(args, c.LeafFile())...)
+	for i, file := range c.CRLFiles() {
+		if g, want := got.CRLs[i], c.CRLs[i]; g.Accepted != (want.Expect == "accept") || g.File != file {
+			t.Errorf("%s: %+v, want %s", want.Path, g, want.Expect)
 		}
 	}
 	want := map[string]string{"good": "allow", "revoked": "deny"}[c.ExpectLeaf]

@@ -1,33 +1,15 @@
 package check_test
 
 import (
-	"bufio"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/check"
+	"github.com/crlgate/crlgate/internal/conformance"
 )
-
-// row is one case of the third-party set; its README explains the fields.
-type row struct {
-	ID, Source, Note string
-	Tests            string
-	Time             time.Time
-	Anchor, Issuer   string
-	Chain            []string
-	CRLs             []struct{ Path, Signer, Expect string }
-	Leaf             *string
-	ExpectLeaf       string   `json:"expect_leaf"`
-	AlsoOK           []string `json:"also_ok"`
-	Tags             []string
-}
 
 // argued are rows that we hold to be wrong, each with the argument. They run
 // like all others; their answers are listed and not counted.
@@ -47,30 +29,12 @@ func (s score) String() string {
 
 // TestConformance runs the third-party cases through check.
 func TestConformance(t *testing.T) {
-	dir := os.Getenv("CRLGATE_CONFORMANCE")
-	if dir == "" {
-		if os.Getenv("CI") != "" {
-			t.Fatal("CRLGATE_CONFORMANCE is not set: the third-party cases did not run")
-		}
-		t.Skip("CRLGATE_CONFORMANCE is not set: the third-party cases DID NOT RUN")
-	}
-	f, err := os.Open(filepath.Join(dir, "manifest.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
 	scores := map[string]*score{}
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var r row
-		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-			t.Fatal(err)
+	for _, c := range conformance.Cases(t) {
+		if scores[c.Source] == nil {
+			scores[c.Source] = &score{}
 		}
-		if scores[r.Source] == nil {
-			scores[r.Source] = &score{}
-		}
-		r.run(t, dir, scores[r.Source])
+		run(t, &c, scores[c.Source])
 	}
 	total := score{}
 	for _, s := range scores {
@@ -90,28 +54,13 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-func (r *row) run(t *testing.T, dir string, s *score) {
+func run(t *testing.T, r *conformance.Case, s *score) {
 	complain := t.Errorf
 	if why, ok := argued[r.ID]; ok {
 		t.Logf("ARGUED %s: %s", r.ID, why)
 		s, complain = &score{}, t.Logf
 	}
-	at := func(name string) string { return filepath.Join(dir, name) }
-	in := check.Input{At: r.Time, AllowSHA1: true}
-	issuers := append([]string{r.Anchor, r.Issuer}, r.Chain...)
-	for _, c := range r.CRLs {
-		issuers = append(issuers, c.Signer)
-		in.CRLs = append(in.CRLs, at(c.Path))
-	}
-	slices.Sort(issuers)
-	for _, name := range slices.Compact(issuers) {
-		if name != "" {
-			in.Issuers = append(in.Issuers, at(name))
-		}
-	}
-	if r.Leaf != nil {
-		in.Cert = at(*r.Leaf)
-	}
+	in := check.Input{At: r.Time, AllowSHA1: true, Issuers: r.IssuerFiles(), CRLs: r.CRLFiles(), Cert: r.LeafFile()}
 	got, err := check.Run(t.Context(), in)
 	if err != nil {
 		complain("%s: %v", r.ID, err)

@@ -3,17 +3,15 @@ package check_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/check"
+	"github.com/crlgate/crlgate/internal/conformance"
 	"github.com/crlgate/crlgate/pkg/authorize"
 	"github.com/crlgate/crlgate/pkg/catalog"
 	"github.com/crlgate/crlgate/pkg/clientcert"
@@ -135,38 +133,12 @@ func TestCheckAgreesWithTheFunctionsOnTheCorpus(t *testing.T) {
 // TestCheckAgreesWithTheFunctions asks both ways about every certificate of the
 // third-party cases.
 func TestCheckAgreesWithTheFunctions(t *testing.T) {
-	dir := os.Getenv("CRLGATE_CONFORMANCE")
-	if dir == "" {
-		if os.Getenv("CI") != "" {
-			t.Fatal("CRLGATE_CONFORMANCE is not set: the third-party cases did not run")
-		}
-		t.Skip("CRLGATE_CONFORMANCE is not set: the third-party cases DID NOT RUN")
-	}
-	data, err := os.ReadFile(filepath.Join(dir, "manifest.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	asked := 0
-	for line := range bytes.Lines(data) {
-		var r row
-		if err := json.Unmarshal(line, &r); err != nil {
-			t.Fatal(err)
-		}
-		if r.Leaf == nil {
+	for _, c := range conformance.Cases(t) {
+		if c.Leaf == nil {
 			continue
 		}
-		in := check.Input{At: r.Time, AllowSHA1: true, Cert: filepath.Join(dir, *r.Leaf)}
-		issuers := append([]string{r.Anchor, r.Issuer}, r.Chain...)
-		for _, c := range r.CRLs {
-			issuers, in.CRLs = append(issuers, c.Signer), append(in.CRLs, filepath.Join(dir, c.Path))
-		}
-		slices.Sort(issuers)
-		for _, name := range slices.Compact(issuers) {
-			if name != "" {
-				in.Issuers = append(in.Issuers, filepath.Join(dir, name))
-			}
-		}
-		agree(t, r.ID, in)
+		agree(t, c.ID, check.Input{At: c.Time, AllowSHA1: true, Issuers: c.IssuerFiles(), CRLs: c.CRLFiles(), Cert: c.LeafFile()})
 		asked++
 	}
 	if asked < 100 {
