@@ -59,7 +59,7 @@ func FuzzURL(f *testing.F) {
 	for _, seed := range []string{
 		"http://crl.example.com/ca.crl", "https://[2606:4700::1111]:8443/x?y", "HTTP://EXAMPLE.COM./", "http://169.254.169.254/", "http://[::ffff:7f00:1]/",
 		"http://user:secret@h/", "http://h\\@x/", "http:///x", "http://h:99999/", "file:///etc/passwd", "ldap://h/cn=a", "//h/x", "http://[fe80::1%25eth0]/", "http://h/#f",
-		"HTTP://..", "http://h../",
+		"HTTP://..", "http://h../", "http://h\xb8/", "http://xn--hst-sna/",
 	} {
 		f.Add(seed)
 	}

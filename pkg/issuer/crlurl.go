@@ -3,6 +3,7 @@ package issuer
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -16,6 +17,8 @@ const (
 
 // ErrURLScheme says that a URL is of a scheme other than http and https.
 var ErrURLScheme = errors.New("only http and https are fetched")
+
+var errNoHost = errors.New("a URL whose host is no name and no address (a name in another script is written with xn--)")
 
 // ParseCRLURL reads a URL that a CRL may be fetched from: absolute, http or
 // https (else the error wraps [ErrURLScheme]), with a host, without credentials
@@ -43,24 +46,41 @@ func ParseCRLURL(text string) (*url.URL, error) {
 		return nil, errors.New("a URL without a host; give one such as http://crl.example.com/ca.crl")
 	case u.Fragment != "" || u.RawFragment != "":
 		return nil, errors.New("a URL with a fragment: leave out what follows the #")
-	case strings.ContainsAny(u.Host, " \t\r\n\\") || strings.Contains(u.Hostname(), "%"):
-		return nil, errors.New("a URL whose host is no name and no address")
 	}
 	port := u.Port()
 	u.Host = strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
 	switch {
 	case u.Host == "":
 		return nil, errors.New("a URL without a host; give one such as http://crl.example.com/ca.crl")
-	case slices.Contains(strings.Split(u.Host, "."), ""): // ".." and "a..b" (RFC 1035, section 2.3.1: a label is not empty)
-		return nil, errors.New("a URL whose host is no name and no address")
-	}
-	if strings.Contains(u.Host, ":") {
+	case strings.Contains(u.Host, ":"):
+		if addr, err := netip.ParseAddr(u.Host); err != nil || addr.Zone() != "" {
+			return nil, errNoHost
+		}
 		u.Host = "[" + u.Host + "]"
+	case !isHostName(u.Host):
+		return nil, errNoHost
 	}
 	if port != "" {
 		u.Host += ":" + port
 	}
+	if n := len(u.String()); n > MaxCRLURL {
+		return nil, fmt.Errorf("a URL of %d octets when its path is escaped: at most %d are taken", n, MaxCRLURL)
+	}
 	return u, nil
+}
+
+// isHostName says whether host is what DNS is asked for: labels of letters,
+// digits, hyphens and underscores, none empty (RFC 1123, section 2.1; the
+// underscore is no part of it and is met all the same). A name in another
+// script is written with xn-- in a certificate (RFC 5280, section 7.4), and so
+// it is here.
+func isHostName(host string) bool {
+	for label := range strings.SplitSeq(host, ".") {
+		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // crlURLs returns what is wrong with the URLs of a settings file.

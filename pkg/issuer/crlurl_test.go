@@ -28,6 +28,11 @@ func TestCRLURLs(t *testing.T) {
 		{"http://../a.crl", "no name and no address"},
 		{"http://crl..example.com/", "no name and no address"},
 		{"http://crl.example.com../", "no name and no address"},
+		{"http://crl example.com/", ""},
+		{"http://crl\\@example.com/", ""},
+		{"http://höst.example/", "no name and no address"},
+		{"http://%ff/", "no name and no address"},
+		{"http://crl.example.com/" + strings.Repeat("é", 500), "when its path is escaped: at most 2048"},
 		{"http://crl.example.com:port/", "not a URL"},
 		{"http://crl.example.com/" + strings.Repeat("x", issuer.MaxCRLURL), "at most 2048"},
 	} {
