@@ -98,13 +98,14 @@ func (s *snapshot) find(cert *clientcert.Certificate, t *Trace) (*authority, []i
 		return len(cert.AuthorityKeyID) == 0 || c.MatchesKeyID(cert.AuthorityKeyID)
 	})
 	t.left(ByKeyID, left)
-	if len(named) == 1 && len(left) == 1 && len(left[0].keys) == 1 && len(left[0].ca.settings.Domains) == 0 {
+	if len(named) == 1 && len(left) == 1 && len(left[0].keys) == 1 && !s.tied {
 		return left[0].ca, left[0].keys, ""
 	}
 	// More than one CA or key is left, or none has this identifier, or another
 	// CA bears the name, which could write this one's identifier into its own
-	// certificates to get around its CRLs, its deny list or its domain names:
-	// the signature tells.
+	// certificates to get around its CRLs or its deny list. Or some CA is
+	// associated with domain names, which it could get around by a CA below it
+	// that bears the name and identifier of a freer one. The signature tells.
 	signed := narrow(named, func(c *issuer.Certificate) bool {
 		return c.Signed(cert.SignatureAlgorithm, cert.TBS, cert.Signature)
 	})

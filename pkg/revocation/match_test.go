@@ -199,6 +199,27 @@ func TestDomainsAreOfTheCAThatSigned(t *testing.T) {
 	}
 }
 
+// A CA tied to domain names cannot get around them either by a CA of its own
+// that bears the name and key identifier of one that is free: neither of the two
+// may pass for the other, whichever the catalog knows.
+func TestImpostorsReachNoOtherDomain(t *testing.T) {
+	for _, tied := range []string{"known", "victim"} {
+		w := newRFCWorld(t)
+		known, victim := w.newCA("Known", pki.CAOptions{}), w.newCA("Victim", pki.CAOptions{})
+		impostor := w.newCA("Victim", pki.CAOptions{}) // below the known one; nobody told the catalog of it
+		w.trust("known", known)
+		w.trust("victim", victim)
+		w.settings(tied, `{"domains":["api.example.com"]}`)
+		w.publish("known", known, 1, pki.CRLOptions{})
+		w.publish("victim", victim, 1, pki.CRLOptions{})
+		w.want(w.leaf(known, 1, pki.LeafOptions{}), "good")
+		w.want(w.leaf(victim, 1, pki.LeafOptions{}), "good")
+		w.want(w.leaf(impostor, 1, pki.LeafOptions{AuthorityKeyID: victim.SubjectKeyID}), "unknown_issuer")
+		w.want(w.leaf(impostor, 1, pki.LeafOptions{NoAuthorityKeyID: true}), "unknown_issuer")
+		w.want(w.leaf(impostor, 1, pki.LeafOptions{}), "unknown_issuer")
+	}
+}
+
 func TestCRLDates(t *testing.T) {
 	for settings, ends := range map[string]time.Duration{
 		`{}`: 24 * time.Hour, `{"grace":"90m"}`: 25*time.Hour + 30*time.Minute, `{"max_crl_age":"2h"}`: time.Hour,

@@ -26,6 +26,9 @@ type snapshot struct {
 	byName map[issuer.Name][]*authority
 	byRaw  map[string]issuer.Name // subjects as they stand in CA certificates: the usual case
 
+	// tied: some CA is associated with domain names.
+	tied bool
+
 	origins *origins
 }
 
@@ -157,6 +160,7 @@ func newSnapshot(cat *catalog.Catalog, version objectstore.Version, digest [32]b
 			l.follow(predecessors[name+"\x00"+l.record.Line], oldAt, loaded)
 		}
 		s.cas = append(s.cas, a)
+		s.tied = s.tied || len(a.settings.Domains) > 0
 		s.byName[a.issuer.Subject] = append(s.byName[a.issuer.Subject], a)
 		for _, c := range a.issuer.Certificates {
 			s.byRaw[string(c.RawSubject())] = a.issuer.Subject
