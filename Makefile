@@ -153,3 +153,4 @@ include cmd/crlgate/internal/console/console.mk
 include bench/bench.mk
 include cmd/crlgate/faults/faults.mk
 include tools/release/release.mk
+include tools/mutants/mutants.mk
