@@ -224,7 +224,17 @@ func (p *Preprocessor) forgetCA(ctx context.Context, f *Forget, now time.Time) (
 		return answer, err
 	}
 	p.metrics.IssuersChanged(f.CA)
-	return answer, p.reportForgotten(ctx, key, KindIssuer, f, answer, now)
+	if err := p.reportForgotten(ctx, key, KindIssuer, f, answer, now); err != nil {
+		return nil, err
+	}
+	settings := p.config.IssuerPrefix + f.CA + ".json"
+	if there, err := p.exists(ctx, settings); there || err != nil {
+		return answer, err // it waits for the CA: the timer says so
+	}
+	if r, err := ReadReport(ctx, p.cache, settings); err != nil || r == nil || r.Outcome == OutcomeDeleted {
+		return answer, err
+	}
+	return answer, p.reportForgotten(ctx, settings, KindSettings, f, answer, now)
 }
 
 // reportForgotten writes the report on an upload key of which something was

@@ -337,6 +337,7 @@ func (p *Preprocessor) reconcileIssuers(ctx context.Context, now time.Time) erro
 	if err != nil {
 		return err
 	}
+	keys := map[string]bool{}
 	files := map[string]bool{} // CAs that have an issuers or a settings file
 	certs := map[string]bool{} // CAs that have an issuers file
 	var unknown []string
@@ -344,6 +345,7 @@ func (p *Preprocessor) reconcileIssuers(ctx context.Context, now time.Time) erro
 		if err != nil {
 			return err
 		}
+		keys[object.Key] = true
 		if kind, ca := p.config.Class(object.Key); kind != "" {
 			files[ca] = true
 			certs[ca] = certs[ca] || kind == KindIssuer
@@ -352,12 +354,15 @@ func (p *Preprocessor) reconcileIssuers(ctx context.Context, now time.Time) erro
 		}
 	}
 	// CAs whose file is gone come first: a key that they held may be another's.
-	// Those that are out of force already are among them, as far as floors tell of
-	// them: that they are gone may not have been reported.
+	// Those that are out of force already are among them, as far as floors and
+	// reports tell of them: that they are gone may not have been reported.
 	if err := p.attach(ctx, c, c.Missing()); err != nil {
 		return err
 	}
-	var gone []string
+	gone, err := p.staleIssuers(ctx, keys, now)
+	if err != nil {
+		return err
+	}
 	for _, name := range slices.Concat(slices.Collect(maps.Keys(c.CAs)), c.Once()) {
 		if !certs[name] {
 			gone = append(gone, name)

@@ -177,6 +177,7 @@ func (r *round) gone(ctx context.Context) {
 	for key := range r.inForce {
 		keys[key] = true
 	}
+	r.staleCRLs(ctx, keys)
 	for key := range keys {
 		if r.present[key] {
 			continue
