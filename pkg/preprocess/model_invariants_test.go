@@ -20,6 +20,7 @@ type view struct {
 	data    []byte // of catalog.json; nil: there is none
 	catalog *catalog.Catalog
 	fault   string // what makes it unusable
+	promise string // which report says more than the catalog
 }
 
 // inspect reads the catalog, and every set that it names, as a reader would.
