@@ -8,16 +8,12 @@ import (
 	"slices"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/machine"
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/lambdaruntime"
 )
 
 // run gives a preprocessor one payload.
 func (m *matrix) run(ctx context.Context, s *prepared, pair *machine.Pair, payload []byte, log *machine.Log) (faults []string, err error) {
-	f, err := pair.Preprocessor("", s.Env, log.Line)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, machine.End(f)) }()
-	result, err := f.Invoke(ctx, payload)
+	result, err := m.invoke(ctx, s, pair, payload, log)
 	if err != nil {
 		return nil, err
 	}
@@ -25,6 +21,16 @@ func (m *matrix) run(ctx context.Context, s *prepared, pair *machine.Pair, paylo
 		faults = append(faults, fmt.Sprintf("the preprocessor failed: %s", result.Payload))
 	}
 	return faults, nil
+}
+
+// invoke is run, with what the preprocessor answers.
+func (m *matrix) invoke(ctx context.Context, s *prepared, pair *machine.Pair, payload []byte, log *machine.Log) (result lambdaruntime.Result, err error) {
+	f, err := pair.Preprocessor("", s.Env, log.Line)
+	if err != nil {
+		return result, err
+	}
+	defer func() { err = errors.Join(err, machine.End(f)) }()
+	return f.Invoke(ctx, payload)
 }
 
 // look compares the buckets, and what the authorizer answers, with the truth.
@@ -95,7 +101,7 @@ func verdict(allowed bool) string {
 
 // replays puts back what the change replaced, tells of it, and finds that
 // nothing older comes into force.
-func (m *matrix) replays(ctx context.Context, s *prepared, pair *machine.Pair, now *audit, log *machine.Log) (faults []string, err error) {
+func (m *matrix) replays(ctx context.Context, s *prepared, pair *machine.Pair, was State, now *audit, log *machine.Log) (faults []string, err error) {
 	for _, key := range slices.Sorted(maps.Keys(s.replay)) {
 		if err := machine.Put(ctx, pair.Uploads, key, s.replay[key]); err != nil {
 			return nil, err
@@ -106,7 +112,7 @@ func (m *matrix) replays(ctx context.Context, s *prepared, pair *machine.Pair, n
 		}
 		faults = append(faults, wrong...)
 		// The report now tells of the old CRL; everything else stays.
-		want := s.change.state.clone()
+		want := was.clone()
 		want.Reports[key] = "refused"
 		after, err := m.look(ctx, pair, want, &faults)
 		if err != nil {

@@ -142,6 +142,14 @@ func (a *audit) orphans() (keys []string) {
 
 // matches notes where the bucket differs from the truth.
 func (a *audit) matches(want State) {
+	if left := a.orphans(); want.Swept && !slices.Equal(left, want.Young) {
+		a.fault("nothing refers to %v, want that of %v", left, want.Young)
+	}
+	for _, key := range want.Foreign {
+		if _, there := a.cache[key]; !there {
+			a.fault("%s is none of crlgate's and is gone", key)
+		}
+	}
 	for name := range a.cat.CAs {
 		if _, ok := want.CAs[name]; !ok {
 			a.fault("CA %s is in force and must not be", name)

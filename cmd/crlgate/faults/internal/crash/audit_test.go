@@ -16,11 +16,23 @@ import (
 	"github.com/crlgate/crlgate/pkg/preprocess"
 )
 
-// published is the cache bucket of a world, as the preprocessor fills it.
+// published is the cache bucket of worlds, one after the other, as the
+// preprocessor fills it.
 func published(t *testing.T, worlds ...*world) machine.Objects {
 	t.Helper()
-	uploads := objectstoretest.NewBucket(objectstoretest.Named("uploads"))
-	cache := objectstoretest.NewBucket(objectstoretest.Named("cache"))
+	_, cache := buckets(t, worlds...)
+	out := machine.Objects{}
+	for _, key := range cache.Keys() {
+		out[key], _, _ = cache.Load(key)
+	}
+	return out
+}
+
+// buckets are both of them.
+func buckets(t *testing.T, worlds ...*world) (uploads, cache *objectstoretest.Bucket) {
+	t.Helper()
+	uploads = objectstoretest.NewBucket(objectstoretest.Named("uploads"))
+	cache = objectstoretest.NewBucket(objectstoretest.Named("cache"))
 	p := preprocess.New(uploads, cache, preprocess.Config{UploadBucket: "uploads", IssuerPrefix: "issuers/", CRLPrefixes: []string{"crls/", "crl/"}, CacheJSON: true},
 		slog.New(slog.DiscardHandler), nil)
 	for _, w := range worlds {
@@ -38,11 +50,7 @@ func published(t *testing.T, worlds ...*world) machine.Objects {
 			t.Fatal(err)
 		}
 	}
-	out := machine.Objects{}
-	for _, key := range cache.Keys() {
-		out[key], _, _ = cache.Load(key)
-	}
-	return out
+	return uploads, cache
 }
 
 // The audit finds nothing wrong with what the preprocessor wrote, in every
@@ -56,13 +64,24 @@ func TestAudit(t *testing.T) {
 		for _, w := range []*world{s.prepare, s.change} {
 			w.state.JSON = true
 		}
-		cache := published(t, s.prepare)
-		before := read(cache)
+		worlds := append(s.earlier, s.prepare)
+		before := read(published(t, worlds...))
 		if before.matches(s.prepare.state); len(before.faults) > 0 {
 			t.Errorf("%s, before: %v", s.Name, before.faults)
 		}
-		cache = published(t, s.prepare, s.change)
-		after := read(cache)
+		if s.asks != nil {
+			continue // the change is not one of uploads
+		}
+		s.change.state.Swept, s.change.state.Foreign = false, nil // these buckets are young
+		uploads, cache := buckets(t, append(worlds, s.change)...)
+		if faults, err := s.check(t.Context(), uploads, cache, s.change.state); err != nil || len(faults) > 0 {
+			t.Errorf("%s, after: %v, %v", s.Name, faults, err)
+		}
+		objects := machine.Objects{}
+		for _, key := range cache.Keys() {
+			objects[key], _, _ = cache.Load(key)
+		}
+		after := read(objects)
 		after.matches(s.change.state)
 		after.between(s.prepare.state, s.change.state)
 		if after.follows(before); len(after.faults) > 0 {

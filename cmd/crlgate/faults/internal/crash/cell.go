@@ -63,6 +63,7 @@ type prepared struct {
 	*Scenario
 	before  machine.Contents // with the change uploaded and not yet told of
 	started *audit           // of before
+	request []byte           // what an operator asks for; nil: nothing
 	// recovered are the states from which recovery was tried.
 	recovered map[[sha256.Size]byte]*Cell
 }
@@ -83,7 +84,8 @@ func digest(c machine.Contents) [sha256.Size]byte {
 			if strings.HasPrefix(key, catalog.GenerationPrefix) {
 				key = catalog.GenerationPrefix // their names have generations and hashes
 			}
-			fmt.Fprintf(h, "%q %d ", key, len(data))
+			_, old := c.Old[key]
+			fmt.Fprintf(h, "%q %d %t ", key, len(data), old)
 			h.Write(data)
 		}
 		fmt.Fprintln(h)
@@ -148,7 +150,7 @@ func (m *matrix) cell(ctx context.Context, s *prepared, k int, cut s3proc.Point)
 
 	// One event and one timer, each on its own copy of what the crash left.
 	if s.told != "" {
-		if err := m.recover(ctx, s, pair, "the event again", s.payload(pair), left, c); err != nil {
+		if err := m.recover(ctx, s, pair, s.again(), s.payload(pair), left, c); err != nil {
 			return nil, err
 		}
 		if pair, err = m.Pair(); err != nil {
@@ -169,7 +171,10 @@ func (c *Cell) note(when string, faults []string) {
 
 // payload is what the preprocessor is told.
 func (s *prepared) payload(pair *machine.Pair) []byte {
-	if s.told == "" {
+	switch {
+	case s.request != nil:
+		return s.request
+	case s.told == "":
 		return []byte(machine.Timer)
 	}
 	return pair.Changed(s.told, s.change.uploads[s.told] == nil)
@@ -217,9 +222,9 @@ func (m *matrix) recover(ctx context.Context, s *prepared, pair *machine.Pair, b
 	if err != nil {
 		return err
 	}
-	want := s.change.state
-	if string(payload) != machine.Timer {
-		want = want.lagging(s.prepare.state, s.told)
+	want, err := s.wanted(ctx, pair, string(payload) == machine.Timer, left)
+	if err != nil {
+		return err
 	}
 	now, err := m.look(ctx, pair, want, &faults)
 	if err != nil {
@@ -227,7 +232,12 @@ func (m *matrix) recover(ctx context.Context, s *prepared, pair *machine.Pair, b
 	}
 	now.follows(left)
 	faults = append(faults, now.faults...)
-	more, err := m.replays(ctx, s, pair, now, log)
+	more, err := s.fsck(ctx, pair, want)
+	if err != nil {
+		return err
+	}
+	faults = append(faults, more...)
+	more, err = m.replays(ctx, s, pair, want, now, log)
 	if err != nil {
 		return err
 	}

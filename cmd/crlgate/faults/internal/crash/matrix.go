@@ -6,7 +6,6 @@ package crash
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -29,6 +28,7 @@ type Config struct {
 	Seed    uint64
 	Workers int
 	Only    string // part of a scenario's name; "": all
+	First   bool   // end with the first crash that did not recover
 	Verbose func(format string, args ...any)
 }
 
@@ -49,8 +49,12 @@ func (r *Result) Failed() (out []*Cell) {
 	return out
 }
 
-// Pairs of buckets: each crash takes two, each scenario one more.
-const pairs = 1800
+// Pairs of buckets: each crash takes one, and another where it leaves a state
+// that was not there before, each scenario one more.
+const (
+	pairs      = 2600
+	pairsOfOne = 700 // of the longest scenario
+)
 
 type matrix struct {
 	*machine.Machine
@@ -67,7 +71,11 @@ func Run(ctx context.Context, config Config) (result *Result, err error) {
 		return nil, err
 	}
 	m := &matrix{config: config, result: Result{Calls: map[string]int{}}}
-	if m.Machine, err = machine.Start(ctx, config.Binaries, pairs); err != nil {
+	n := pairs
+	if config.Only != "" {
+		n = pairsOfOne
+	}
+	if m.Machine, err = machine.Start(ctx, config.Binaries, n); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
@@ -120,6 +128,9 @@ func (m *matrix) scenario(ctx context.Context, s *Scenario) error {
 			if c.Call > 0 {
 				m.add(c)
 			}
+			if m.config.First && len(c.Faults) > 0 {
+				return nil
+			}
 		}
 	}
 }
@@ -144,42 +155,4 @@ func (m *matrix) add(c *Cell) {
 		verdict = "NOT RECOVERED: " + strings.Join(c.Faults, "; ")
 	}
 	m.config.Verbose("%-28s call %2d  %-6s %-16s %-9v %s", c.Scenario, c.Call, c.Method, c.Class, c.Cut, verdict)
-}
-
-// prepare brings a scenario's buckets to the state before, with the real
-// preprocessor, and holds that state.
-func (m *matrix) prepare(ctx context.Context, s *Scenario) (*prepared, error) {
-	pair, err := m.Pair()
-	if err != nil {
-		return nil, err
-	}
-	// All at once, and the timer finds it: events are the other scenarios'.
-	for _, key := range s.prepare.order {
-		if err := machine.Put(ctx, pair.Uploads, key, s.prepare.uploads[key]); err != nil {
-			return nil, err
-		}
-	}
-	p := &prepared{Scenario: s, recovered: map[[sha256.Size]byte]*Cell{}}
-	log := &machine.Log{}
-	faults, err := m.run(ctx, p, pair, []byte(machine.Timer), log)
-	if err != nil {
-		return nil, err
-	}
-	if p.started, err = m.look(ctx, pair, s.prepare.state, &faults); err != nil {
-		return nil, err
-	}
-	if faults = append(faults, p.started.faults...); len(faults) > 0 {
-		return nil, fmt.Errorf("before any crash: %s\n%s", strings.Join(faults, "; "), strings.Join(log.Last(20), "\n"))
-	}
-	if p.before, err = pair.Read(ctx); err != nil {
-		return nil, err
-	}
-	for key, data := range s.change.uploads {
-		if data == nil {
-			delete(p.before.Uploads, key)
-		} else {
-			p.before.Uploads[key] = data
-		}
-	}
-	return p, nil
 }

@@ -15,12 +15,23 @@ import (
 type Scenario struct {
 	Name string
 	Env  map[string]string // settings of the preprocessor
+	// earlier are uploads of long before, which the timer found, one world after
+	// the other.
+	earlier []*world
 	// prepare are the uploads of before, in the order in which they are told of.
 	prepare *world
+	// beside are objects that lie in the cache bucket besides, by key.
+	beside map[string][]byte
+	// age says how long ago an object of the cache bucket was written; nil: all
+	// of them just now.
+	age func(key string) time.Duration
 	// change are the uploads, and deletions, that the run is about.
 	change *world
 	// told is the upload key of the S3 event; "": the timer.
 	told string
+	// asks is what an operator asks the preprocessor to forget, in place of an
+	// event; the change is what comes of it.
+	asks map[string]any
 	// replay is put back after the recovery and must change nothing: by upload
 	// key, what stood there before.
 	replay map[string][]byte
@@ -43,10 +54,11 @@ func Scenarios() ([]*Scenario, error) {
 	var out []*Scenario
 	for _, build := range []func() *Scenario{
 		firstUpload, replacement, replacementAsJSON, delta, deltaBeforeBase, issuerAdded, certificateAdded, certificateRemoved,
-		issuerDeleted, settingsChanged, crlDeleted, eventsLost, partReplaced, partsSplit,
+		issuerDeleted, bareIssuerDeleted, settingsChanged, settingsDeleted, crlDeleted, eventsLost, partReplaced, partsSplit,
+		sweep, sweepOfReturning, forget, forgetCA,
 	} {
 		s := build()
-		for _, w := range []*world{s.prepare, s.change} {
+		for _, w := range append(s.earlier, s.prepare, s.change) {
 			if w.err != nil {
 				return nil, fmt.Errorf("scenario %s: %w", s.Name, w.err)
 			}
@@ -185,24 +197,41 @@ func certificateRemoved() *Scenario {
 	p.publish(second, list{key: "crls/alpha-2.crl", number: 2, revoke: []*pki.Leaf{bad}})
 	next := p.fork()
 	next.trust("alpha", func(key string) bool { return key == "crls/alpha-2.crl" }, second)
-	for leaf, name := range map[*pki.Leaf]string{p.good: "good", p.early: "revoked early", p.victims: "revoked now"} {
-		next.answers(leaf, name, "unknown_issuer")
-	}
+	p.answeredAll(next, "unknown_issuer")
 	next.state.Reports["crls/alpha.crl"] = "pending" // signed by a key that the file lacks
 	return &Scenario{Name: "certificate removed", prepare: p.world, change: next, told: "issuers/alpha.pem"}
 }
 
 func issuerDeleted() *Scenario {
 	p := newPlain(true)
+	return &Scenario{Name: "issuers file deleted", prepare: p.world, change: p.withdrawn(), told: "issuers/alpha.pem"}
+}
+
+// bareIssuerDeleted withdraws a CA that never had a CRL, so that no floor tells
+// that it was.
+func bareIssuerDeleted() *Scenario {
+	p := newPlain(false)
+	next := p.withdrawn()
+	delete(next.state.Reports, "crls/alpha.crl")
+	return &Scenario{Name: "issuers file deleted, no CRL", prepare: p.world, change: next, told: "issuers/alpha.pem"}
+}
+
+// withdrawn takes the CA's issuers file away; its CRL stays.
+func (p *plain) withdrawn() *world {
 	next := p.fork()
 	next.put("issuers/alpha.pem", nil)
 	delete(next.state.CAs, "alpha")
 	next.state.Reports["issuers/alpha.pem"] = "deleted"
 	next.state.Reports["crls/alpha.crl"] = "pending" // of a CA that nobody knows
+	p.answeredAll(next, "unknown_issuer")
+	return next
+}
+
+// answeredAll has all of the CA's clients be answered alike.
+func (p *plain) answeredAll(w *world, reason string) {
 	for leaf, name := range map[*pki.Leaf]string{p.good: "good", p.early: "revoked early", p.victims: "revoked now"} {
-		next.answers(leaf, name, "unknown_issuer")
+		w.answers(leaf, name, reason)
 	}
-	return &Scenario{Name: "issuers file deleted", prepare: p.world, change: next, told: "issuers/alpha.pem"}
 }
 
 func settingsChanged() *Scenario {
@@ -227,6 +256,7 @@ func crlDeleted() *Scenario {
 	next := p.fork()
 	next.put("crls/alpha.crl", nil)
 	next.state.Reports["crls/alpha.crl"] = "deleted"
+	next.state.Stands = []string{uploadGone("crls/alpha.crl")} // it goes on serving, until somebody says that this was meant
 	return &Scenario{Name: "CRL deleted", prepare: p.world, change: next, told: "crls/alpha.crl"}
 }
 

@@ -19,6 +19,14 @@ type State struct {
 	Reports map[string]string
 	Clients []Client
 	JSON    bool // CACHE_JSON=true
+	// Stands is what crlgate fsck is to find, and nothing else: a code and an
+	// object with a space between. May is what it may find besides.
+	Stands, May []string
+	// Swept: nothing lies in the cache bucket that nothing refers to, but Young.
+	Swept bool
+	Young []string
+	// Foreign are keys of the cache bucket that are none of crlgate's and stay.
+	Foreign []string
 }
 
 // CA is one CA.
@@ -56,12 +64,15 @@ func (s State) clone() State {
 }
 
 // lagging is the same truth, but for reports on other uploads than the one that
-// an event was about: those may still be what they were before, until the timer.
+// an event was about: those may still be what they were before, until the timer,
+// and fsck says so.
 func (s State) lagging(before State, told string) State {
 	out := s.clone()
 	for key, outcome := range before.Reports {
 		if key != told && outcome != out.Reports[key] {
 			out.Reports[key] += " or " + outcome
+			report := "reports/" + key + ".json"
+			out.May = append(out.May, "report_missing "+report, "report_stale "+report)
 		}
 	}
 	return out

@@ -11,11 +11,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/lambdaruntime"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
@@ -109,67 +106,6 @@ func (m *Machine) Pair() (*Pair, error) {
 type Pair struct {
 	m              *Machine
 	Uploads, Cache *objectstore.Bucket
-}
-
-// Objects are what a bucket holds, by key.
-type Objects map[string][]byte
-
-// Keys returns the keys in order.
-func (o Objects) Keys() []string { return slices.Sorted(maps.Keys(o)) }
-
-// Contents are what both buckets of a pair hold.
-type Contents struct{ Uploads, Cache Objects }
-
-// Clone returns a copy whose maps are its own.
-func (c Contents) Clone() Contents { return Contents{maps.Clone(c.Uploads), maps.Clone(c.Cache)} }
-
-const (
-	maxObject = 1 << 30
-	parallel  = 8
-)
-
-// Read returns all that the buckets hold.
-func (p *Pair) Read(ctx context.Context) (c Contents, err error) {
-	if c.Uploads, err = readAll(ctx, p.Uploads); err != nil {
-		return c, err
-	}
-	c.Cache, err = readAll(ctx, p.Cache)
-	return c, err
-}
-
-func readAll(ctx context.Context, b *objectstore.Bucket) (Objects, error) {
-	var mu sync.Mutex
-	out := Objects{}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
-	for o, err := range b.List(ctx, "") {
-		if err != nil {
-			return nil, errors.Join(err, g.Wait())
-		}
-		g.Go(func() error {
-			data, _, err := b.ReadAll(ctx, o.Key, maxObject, objectstore.GetOptions{})
-			if errors.Is(err, objectstore.ErrNotFound) {
-				return nil // gone since it was listed
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			out[o.Key] = data
-			return err
-		})
-	}
-	return out, g.Wait()
-}
-
-// Fill puts objects into the buckets, which were empty.
-func (p *Pair) Fill(ctx context.Context, c Contents) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
-	for bucket, objects := range map[*objectstore.Bucket]Objects{p.Uploads: c.Uploads, p.Cache: c.Cache} {
-		for key, data := range objects {
-			g.Go(func() error { return Put(ctx, bucket, key, data) })
-		}
-	}
-	return g.Wait()
 }
 
 // Put writes an object; nil data deletes it.
