@@ -21,11 +21,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/proctest"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/target"
 	"github.com/crlgate/crlgate/internal/pki"
 )
@@ -39,27 +39,8 @@ type served struct {
 	dir string
 	ca  *pki.CA
 
-	process *exec.Cmd
-	out     output
+	process *proctest.Process
 	state   *target.State
-}
-
-// output collects what a process prints.
-type output struct {
-	mu  sync.Mutex
-	all bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.all.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.all.String()
 }
 
 func newServed(t *testing.T) *served {
@@ -99,34 +80,21 @@ func (s *served) crl(number int64, revoked ...*pki.Leaf) {
 func (s *served) start(args ...string) {
 	s.t.Helper()
 	args = append([]string{"local", s.dir, "--rest-port=0", "--http1-port=0", "--http2-port=0", "--authorizer", "REVALIDATE_AFTER=500ms"}, args...)
-	s.process = exec.Command("crlgate", args...)
-	s.process.Stdout, s.process.Stderr = &s.out, &s.out
-	if err := s.process.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() {
-		_ = s.process.Process.Kill() // if the test ended early
-		if s.t.Failed() {
-			s.t.Logf("it printed:\n%s", s.out.String())
-		}
-	})
+	s.process = proctest.Start(s.t, exec.Command("crlgate", args...))
 	s.until("it serves", func() bool {
 		data, err := os.ReadFile(filepath.Join(s.dir, target.StateFolder, "local.json"))
-		return err == nil && json.Unmarshal(data, &s.state) == nil && s.state.PID == s.process.Process.Pid
+		return err == nil && json.Unmarshal(data, &s.state) == nil && s.state.PID == s.process.PID()
 	})
 }
 
 // stop ends it as Ctrl-C does, and sees that nothing is left.
 func (s *served) stop() {
 	s.t.Helper()
-	children := childrenOf(s.process.Process.Pid)
+	children := childrenOf(s.process.PID())
 	if _, err := os.Stat("/proc/self/stat"); err == nil && len(children) < 2 {
 		s.t.Errorf("it has the children %v; where are the S3 server and the functions?", children)
 	}
-	if err := s.process.Process.Signal(os.Interrupt); err != nil {
-		s.t.Fatal(err)
-	}
-	if err := s.process.Wait(); err != nil {
+	if err := s.process.Stop(os.Interrupt); err != nil {
 		s.t.Errorf("it ended with %v, want exit code 0", err)
 	}
 	for _, pid := range children {
@@ -228,7 +196,7 @@ func (s *served) answers(leaf *pki.Leaf, want int) (body string) {
 
 func (s *served) printed(text string) {
 	s.t.Helper()
-	s.until(fmt.Sprintf("it prints %q", text), func() bool { return strings.Contains(s.out.String(), text) })
+	s.until(fmt.Sprintf("it prints %q", text), func() bool { return strings.Contains(s.process.Output.String(), text) })
 }
 
 // TestLocal drives "crlgate local" as its user does: files come, change and go
@@ -293,18 +261,16 @@ func TestLocal(t *testing.T) {
 	// The buckets, and the CRL number that was reached, outlast the run.
 	s.write("issuers/a.pem", s.ca.PEM())
 	s.crl(7)
-	s.out = output{}
 	s.start()
 	s.printed("Going on with the buckets of the last run")
 	s.printed("refused   crls/a.crl  number_too_low: ")
 	s.stop()
 
-	s.out = output{}
 	s.start("--fresh")
 	s.printed("accepted  crls/a.crl  CRL number 7")
 	s.answers(alice, http.StatusOK)
 	s.stop()
-	if said := s.out.String(); strings.Contains(said, "Going on with") {
+	if said := s.process.Output.String(); strings.Contains(said, "Going on with") {
 		t.Error("--fresh goes on with the old buckets")
 	}
 }
@@ -314,11 +280,8 @@ func TestLocalKilled(t *testing.T) {
 	s := newServed(t)
 	s.write("issuers/a.pem", s.ca.PEM())
 	s.start()
-	children := childrenOf(s.process.Process.Pid)
-	if err := s.process.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = s.process.Wait()
+	children := childrenOf(s.process.PID())
+	_ = s.process.Kill()
 	for _, pid := range children {
 		s.until("its children have ended too", func() bool { return !runs(pid) })
 	}
@@ -326,7 +289,6 @@ func TestLocalKilled(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), "was left behind by process") {
 		t.Errorf("status of a dead stack: %v, %s", err, out)
 	}
-	s.out = output{}
 	s.start()
 	s.printed("accepted  issuers/a.pem")
 	s.stop()

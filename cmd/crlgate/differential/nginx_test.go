@@ -1,7 +1,6 @@
 package differential
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -15,11 +14,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/proctest"
 	"github.com/crlgate/crlgate/internal/pki"
 	"github.com/crlgate/crlgate/internal/pki/pkitest"
 )
@@ -43,28 +42,8 @@ type nginx struct {
 	tb      testing.TB
 	address string
 	roots   *x509.CertPool
-	cmd     *exec.Cmd
-	done    chan struct{} // closed when it has ended
-	output  lockedBuffer
+	process *proctest.Process
 	log     string
-}
-
-// lockedBuffer is written by a process and read by a test.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // One process, so that nothing is left of it when that ends.
@@ -160,20 +139,12 @@ func freeAddress(tb testing.TB) string {
 // start runs nginx and waits until it listens. It reports whether it does.
 func (n *nginx) start(path, dir string) bool {
 	cmd := exec.Command(path, "-p", dir, "-e", n.log, "-c", filepath.Join(dir, "nginx.conf"))
-	cmd.Stdout, cmd.Stderr = &n.output, &n.output
 	cmd.SysProcAttr = childAttributes()
-	if err := cmd.Start(); err != nil {
-		n.tb.Fatal(err)
-	}
-	n.cmd, n.done = cmd, make(chan struct{})
-	go func(done chan struct{}) {
-		defer close(done)
-		_ = cmd.Wait() // how it ended stands in its log
-	}(n.done)
+	n.process = proctest.Start(n.tb, cmd)
 	n.tb.Cleanup(n.stop)
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		select {
-		case <-n.done:
+		case <-n.process.Ended():
 			return false
 		case <-time.After(10 * time.Millisecond):
 		}
@@ -191,23 +162,16 @@ func (n *nginx) start(path, dir string) bool {
 
 // stop ends nginx and waits until it has.
 func (n *nginx) stop() {
-	_ = n.cmd.Process.Signal(syscall.SIGTERM) // fails where it has ended
-	select {
-	case <-n.done:
-	case <-time.After(patience):
-		_ = n.cmd.Process.Kill()
-		<-n.done
-		n.tb.Error("nginx did not end when it was asked to")
-	}
+	_ = n.process.Stop(syscall.SIGTERM) // how it ended stands in its log
 }
 
 // said is what nginx wrote, for whoever has to find out why it fails.
 func (n *nginx) said() string {
 	log, err := os.ReadFile(n.log)
 	if err != nil {
-		return n.output.String()
+		return n.process.Output.String()
 	}
-	return n.output.String() + string(log)
+	return n.process.Output.String() + string(log)
 }
 
 // ask connects as the case's client and returns what nginx makes of it.

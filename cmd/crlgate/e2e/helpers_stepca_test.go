@@ -20,11 +20,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/proctest"
 	"github.com/crlgate/crlgate/internal/pki"
 )
 
@@ -47,27 +47,7 @@ type stepCA struct {
 	below    *authority // the intermediate CA that it issues with
 	key      *ecdsa.PrivateKey
 	client   *http.Client
-	process  *exec.Cmd
-	ended    chan struct{}
-	said     lockedBuffer
-}
-
-// lockedBuffer is written to by a process and read by its test.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	process  *proctest.Process // nil while it is stopped
 }
 
 // stepSection is the part of docs/fetcher.md about step-ca.
@@ -106,13 +86,6 @@ func newStepCA(t testing.TB, below *authority) *stepCA {
 	s.client = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: below.Parent.Pool()}}}
 	s.configure()
 	s.start()
-	t.Cleanup(func() {
-		s.stop()
-		if t.Failed() {
-			said := s.said.String()
-			t.Logf("step-ca: %s", said[max(0, len(said)-4000):])
-		}
-	})
 	return s
 }
 
@@ -159,22 +132,15 @@ func (s *stepCA) configure() {
 // start starts the process and waits until it answers.
 func (s *stepCA) start() {
 	s.t.Helper()
-	s.process = exec.Command(os.Getenv("CRLGATE_STEP_CA"), filepath.Join(s.dir, "ca.json"))
-	s.process.Env = []string{"HOME=" + s.dir, "STEPPATH=" + s.dir, "PATH=" + os.Getenv("PATH")}
-	s.process.Dir, s.process.Stdout, s.process.Stderr = s.dir, &s.said, &s.said
-	if err := s.process.Start(); err != nil {
-		s.t.Fatalf("starting step-ca, which CRLGATE_STEP_CA names: %v", err)
-	}
-	process, ended := s.process, make(chan struct{})
-	s.ended = ended
-	go func() {
-		_ = process.Wait()
-		close(ended)
-	}()
+	cmd := exec.Command(os.Getenv("CRLGATE_STEP_CA"), filepath.Join(s.dir, "ca.json"))
+	cmd.Env = []string{"HOME=" + s.dir, "STEPPATH=" + s.dir, "PATH=" + os.Getenv("PATH")}
+	cmd.Dir = s.dir
+	s.process = proctest.Start(s.t, cmd)
+	s.t.Cleanup(s.stop)
 	eventually(s.t, "step-ca to answer", func() bool {
 		select {
-		case <-ended:
-			s.t.Fatalf("step-ca has ended: %s", s.said.String())
+		case <-s.process.Ended():
+			s.t.Fatalf("step-ca has ended: %s", s.process.Output.String())
 		default:
 		}
 		resp, err := s.client.Get("https://" + s.address + "/health")
@@ -191,14 +157,7 @@ func (s *stepCA) stop() {
 	if s.process == nil {
 		return
 	}
-	_ = s.process.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-s.ended:
-	case <-time.After(patience):
-		s.t.Error("step-ca did not end when it was asked to")
-		_ = s.process.Process.Kill()
-		<-s.ended
-	}
+	_ = s.process.Stop(syscall.SIGTERM)
 	s.process = nil
 }
 

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -9,31 +8,13 @@ import (
 	"net/http/cookiejar"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/proctest"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/target"
 	"github.com/crlgate/crlgate/pkg/objectstore"
 )
-
-// words collects what a console says.
-type words struct {
-	mu  sync.Mutex
-	all bytes.Buffer
-}
-
-func (w *words) Write(b []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.all.Write(b)
-}
-
-func (w *words) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.all.String()
-}
 
 // unreadable is a deployment whose bucket cannot be reached.
 func unreadable(t *testing.T) *target.Target {
@@ -50,7 +31,7 @@ func unreadable(t *testing.T) *target.Target {
 // what it cannot read, and ends with its context, open streams and all.
 func TestRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	var said words
+	var said proctest.Output
 	opened := make(chan string, 1)
 	ended := make(chan error, 1)
 	go func() {

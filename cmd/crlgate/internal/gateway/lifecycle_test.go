@@ -1,7 +1,6 @@
 package gateway_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/gateway"
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/proctest"
 )
 
 func TestNewNamesEveryFault(t *testing.T) {
@@ -186,7 +186,7 @@ func TestCloseGivesUp(t *testing.T) {
 // Why a handshake failed is told to the error log.
 func TestErrorLog(t *testing.T) {
 	w := newWorld(t)
-	var log syncBuffer
+	var log proctest.Output
 	cfg := w.config(gateway.REST, always(policy("Allow", "*")))
 	cfg.ErrorLog = slog.New(slog.NewTextHandler(&log, nil))
 	f := w.start(t, cfg)
@@ -197,22 +197,4 @@ func TestErrorLog(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-}
-
-// syncBuffer is a buffer that may be read while it is written.
-type syncBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
 }

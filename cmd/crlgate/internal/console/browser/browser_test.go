@@ -69,7 +69,7 @@ func TestConsole(t *testing.T) {
 	w.answers("http-2.0", sensor, "/readings", http.StatusForbidden)
 
 	console := run(t, "console", "--local", w.dir, "--interval", "500ms")
-	until(t, "the console prints its address", func() bool { return address.MatchString(console.output()) })
+	until(t, "the console prints its address", func() bool { return address.MatchString(console.Output.String()) })
 	next := int64(0)
 	control := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		answer := map[string]any{}
@@ -94,7 +94,7 @@ func TestConsole(t *testing.T) {
 	profile := t.TempDir() // of the browser
 	driver := exec.CommandContext(ctx, "node", "console.mjs")
 	driver.Env = append(os.Environ(),
-		"CONSOLE="+address.FindString(console.output()), "CONTROL="+control.URL, "DROPS="+drops, "PROFILE="+profile, "PICTURES="+*pictures,
+		"CONSOLE="+address.FindString(console.Output.String()), "CONTROL="+control.URL, "DROPS="+drops, "PROFILE="+profile, "PICTURES="+*pictures,
 		"HOME="+profile, "TMPDIR="+profile)
 	driver.WaitDelay = 10 * time.Second
 	driver.Cancel = func() error { return driver.Process.Signal(os.Interrupt) } // it closes the browser
@@ -103,8 +103,8 @@ func TestConsole(t *testing.T) {
 	if err != nil {
 		t.Errorf("the browser's part failed: %v", err)
 	}
-	console.stop()
-	w.stack.stop()
+	stop(t, console)
+	stop(t, w.stack)
 	if left := strings.TrimSpace(leftovers(profile)); left != "" {
 		t.Errorf("processes of the browser are left:\n%s", left)
 	}

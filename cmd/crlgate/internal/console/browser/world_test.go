@@ -3,7 +3,6 @@
 package browser
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -17,10 +16,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/proctest"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/target"
 	"github.com/crlgate/crlgate/internal/pki"
 )
@@ -33,55 +32,21 @@ type world struct {
 	t     *testing.T
 	dir   string
 	cas   map[string]*pki.CA
-	stack *process
+	stack *proctest.Process
 	state target.State
 }
 
-// process is a command under test.
-type process struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	mu   sync.Mutex
-	said bytes.Buffer
-}
-
-func (p *process) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.said.Write(b)
-}
-
-func (p *process) output() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.said.String()
-}
-
 // run starts crlgate, and has the test end it.
-func run(t *testing.T, args ...string) *process {
+func run(t *testing.T, args ...string) *proctest.Process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(os.Getenv("CRLGATE_BIN"), args...)}
-	p.cmd.Stdout, p.cmd.Stderr = p, p
-	if err := p.cmd.Start(); err != nil {
-		t.Fatalf("%v; CRLGATE_BIN names the crlgate under test", err)
-	}
-	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill() // where the test ended early
-		if t.Failed() {
-			t.Logf("%q printed:\n%s", args, p.output())
-		}
-	})
-	return p
+	return proctest.Start(t, exec.Command(os.Getenv("CRLGATE_BIN"), args...)) // the crlgate under test
 }
 
-// stop ends it as Ctrl-C does.
-func (p *process) stop() {
-	p.t.Helper()
-	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
-		p.t.Error(err)
-	}
-	if err := p.cmd.Wait(); err != nil {
-		p.t.Errorf("%q ended with %v, want exit code 0:\n%s", p.cmd.Args[1:], err, p.output())
+// stop ends a crlgate as Ctrl-C does.
+func stop(t *testing.T, p *proctest.Process) {
+	t.Helper()
+	if err := p.Stop(os.Interrupt); err != nil {
+		t.Errorf("it ended with %v, want exit code 0", err)
 	}
 }
 
@@ -164,7 +129,7 @@ func (w *world) publish(name string, editions ...edition) {
 		}
 		// Of this CA, or, where the stack saw it twice, already.
 		want := fmt.Sprintf("accepted  crls/%s.crl  CRL number %d ", name, e.number)
-		until(w.t, want, func() bool { return strings.Contains(w.stack.output(), want) })
+		until(w.t, want, func() bool { return strings.Contains(w.stack.Output.String(), want) })
 	}
 }
 
