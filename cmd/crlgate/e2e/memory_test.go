@@ -1,12 +1,10 @@
 package e2e
 
 import (
-	"fmt"
-	"os"
 	"runtime"
-	"strconv"
-	"strings"
 	"testing"
+
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/lambdaruntime"
 )
 
 // peakMemory returns the most memory that a process ever had resident, in
@@ -17,19 +15,9 @@ func peakMemory(t testing.TB, pid int) int64 {
 		t.Logf("%s does not tell the memory of a process in /proc: not held", runtime.GOOS)
 		return 0
 	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
+	_, peak := lambdaruntime.Memory(pid)
+	if peak == 0 {
+		t.Fatalf("process %d: the system does not say how much memory it has", pid)
 	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return kib << 10
-		}
-	}
-	t.Fatalf("process %d: no VmHWM", pid)
-	return 0
+	return peak
 }

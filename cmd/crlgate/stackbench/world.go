@@ -9,11 +9,10 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/gateway"
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/lambdaruntime"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/stack"
 	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/preprocess"
@@ -127,16 +126,8 @@ func (w *world) expect(ctx context.Context, c *http.Client, want int) (time.Dura
 func (w *world) peakMemory() int64 {
 	var most int64
 	for _, e := range w.Authorizer.Environments() {
-		status, err := os.ReadFile(filepath.Join("/proc", fmt.Sprint(e.PID), "status"))
-		if err != nil {
-			continue
-		}
-		for line := range strings.Lines(string(status)) {
-			var kib int64
-			if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &kib); n == 1 {
-				most = max(most, kib<<10)
-			}
-		}
+		_, peak := lambdaruntime.Memory(e.PID)
+		most = max(most, peak)
 	}
 	return most
 }

@@ -112,3 +112,31 @@ func TestKillFrozen(t *testing.T) {
 	}
 	succeed(t, f, `1`)
 }
+
+// TestRetire ends what is idle, and nothing else.
+func TestRetire(t *testing.T) {
+	f := start(t, func(c *Config) { c.Freeze = true })
+	release := waiters(t, f, 1)
+	busy := f.Environments()[0]
+	if busy.Freezes != 0 {
+		t.Errorf("%d freezes before any invocation was over", busy.Freezes)
+	}
+	if f.Retire(busy.PID) {
+		t.Error("Retire ended a process in the middle of an invocation")
+	}
+	if r := release()[0]; r.Err() != nil || r.PID != busy.PID {
+		t.Errorf("the invocation under way: %+v", r)
+	}
+	if envs := f.Environments(); len(envs) != 1 || envs[0].Freezes != 1 {
+		t.Errorf("after one invocation: %+v; want one environment, frozen once", envs)
+	}
+	if !f.Retire(busy.PID) || alive(busy.PID) || len(f.Environments()) != 0 {
+		t.Errorf("Retire left an idle process: %+v", f.Environments())
+	}
+	if f.Retire(busy.PID) || f.Retire(0) {
+		t.Error("Retire of nobody says that it ended a process")
+	}
+	if r := call(t, f, `1`); r.Err() != nil || r.PID == busy.PID || !r.ColdStart {
+		t.Errorf("after Retire: %+v; want a cold start", r)
+	}
+}

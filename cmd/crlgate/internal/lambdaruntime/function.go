@@ -191,6 +191,7 @@ type Environment struct {
 	Frozen      bool      // stopped, waiting for an invocation or Thaw
 	InFlight    int       // invocations it has now
 	Invocations int       // events delivered to it so far
+	Freezes     int       // times that it was stopped
 }
 
 // Environments lists the function's environments in the order they were started.
@@ -208,6 +209,7 @@ func (f *Function) Environments() []Environment {
 			Frozen:      frozen,
 			InFlight:    len(e.assigned),
 			Invocations: e.deliveries,
+			Freezes:     e.proc.freezes(),
 		})
 	}
 	return list
@@ -232,6 +234,27 @@ func (f *Function) Kill(pid int) error {
 		}
 	}
 	return fmt.Errorf("killing an environment of %s: none has process number %d; Environments lists them", f.cfg.Name, pid)
+}
+
+// Retire ends the environment with this process number if it has no invocation,
+// as Lambda ends those that it needs no longer, and reports whether it did. No
+// invocation fails of it. It returns when the environment is gone.
+func (f *Function) Retire(pid int) bool {
+	f.mu.Lock()
+	var e *environment
+	for _, candidate := range f.envs {
+		if own, _ := candidate.proc.status(); own == pid && pid != 0 && candidate.phase == ready && len(candidate.assigned) == 0 {
+			e = candidate
+			e.phase = ending
+		}
+	}
+	f.mu.Unlock()
+	if e == nil {
+		return false
+	}
+	e.proc.kill()
+	<-e.gone
+	return true
 }
 
 // KillAll kills every environment and returns when they are gone.

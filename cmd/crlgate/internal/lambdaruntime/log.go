@@ -48,8 +48,8 @@ func (e *environment) logEnd(r Result) {
 	e.platform("END RequestId: %s", r.RequestID)
 	report := fmt.Sprintf("REPORT RequestId: %s\tDuration: %s\tBilled Duration: %.0f ms\tMemory Size: %d MB",
 		r.RequestID, milliseconds(r.Duration), math.Ceil((r.InitDuration+r.Duration).Seconds()*1000), e.f.cfg.MemoryMB)
-	if peak := peakMemoryMB(r.PID); peak > 0 {
-		report += fmt.Sprintf("\tMax Memory Used: %d MB", peak)
+	if _, peak := Memory(r.PID); peak > 0 {
+		report += fmt.Sprintf("\tMax Memory Used: %d MB", (peak+1<<20-1)>>20)
 	}
 	if r.InitDuration > 0 {
 		report += "\tInit Duration: " + milliseconds(r.InitDuration)

@@ -19,6 +19,7 @@ type process struct {
 	running   bool // started, and not known to have ended
 	condemned bool // killed, or never to be started
 	frozen    bool
+	stops     int // times that it was frozen
 }
 
 // start starts cmd in its own process group, bound to this thread's life where
@@ -65,7 +66,15 @@ func (p *process) freeze() {
 	if syscall.Kill(-p.pid, syscall.SIGSTOP) == nil {
 		waitStopped(p.pid)
 		p.frozen = true
+		p.stops++
 	}
+}
+
+// freezes is how often the process was stopped.
+func (p *process) freezes() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stops
 }
 
 // thaw continues a frozen process.

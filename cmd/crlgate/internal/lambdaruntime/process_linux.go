@@ -9,11 +9,10 @@ import (
 
 // Options of waitid(2), which package syscall does not define.
 const (
-	waitidPID      = 1 // P_PID
-	waitidStopped  = 0x2
-	waitidExited   = 0x4
-	waitidNoReap   = 0x01000000 // WNOWAIT
-	statusPeakLine = "VmHWM:"
+	waitidPID     = 1 // P_PID
+	waitidStopped = 0x2
+	waitidExited  = 0x4
+	waitidNoReap  = 0x01000000 // WNOWAIT
 )
 
 // parentDeathSignal is what the kernel sends to a child when the thread that
@@ -44,18 +43,26 @@ func waitFor(pid int, states uintptr) bool {
 	}
 }
 
-// peakMemoryMB returns the most memory that the process has used, in MiB,
-// rounded up, or zero if that cannot be found.
-func peakMemoryMB(pid int) int {
+// Memory returns how much memory a process has resident now, and the most that it
+// ever had, in octets, by the operating system's account (VmRSS and VmHWM of
+// proc(5)); zeros if that cannot be found.
+func Memory(pid int) (resident, peak int64) {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
-		return 0
+		return 0, 0
 	}
 	for line := range bytes.Lines(status) {
-		if fields := bytes.Fields(line); len(fields) == 3 && string(fields[0]) == statusPeakLine {
-			kib, _ := strconv.Atoi(string(fields[1]))
-			return (kib + 1023) / 1024
+		fields := bytes.Fields(line)
+		if len(fields) != 3 {
+			continue
+		}
+		kib, _ := strconv.ParseInt(string(fields[1]), 10, 64)
+		switch string(fields[0]) {
+		case "VmRSS:":
+			resident = kib << 10
+		case "VmHWM:":
+			peak = kib << 10
 		}
 	}
-	return 0
+	return resident, peak
 }

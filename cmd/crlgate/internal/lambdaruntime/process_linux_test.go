@@ -108,11 +108,12 @@ func TestChildrenDieWithTheParent(t *testing.T) {
 	}
 }
 
-func TestPeakMemory(t *testing.T) {
-	if mb := peakMemoryMB(os.Getpid()); mb < 1 || mb > 1<<20 {
-		t.Errorf("this process has used %d MiB", mb)
+func TestMemory(t *testing.T) {
+	resident, peak := Memory(os.Getpid())
+	if resident < 1<<20 || peak < resident || peak > 1<<40 {
+		t.Errorf("this process has %d octets, and had %d", resident, peak)
 	}
-	if mb := peakMemoryMB(1 << 30); mb != 0 {
-		t.Errorf("a process that is not there has used %d MiB", mb)
+	if resident, peak := Memory(1 << 30); resident != 0 || peak != 0 {
+		t.Errorf("a process that is not there has %d octets, and had %d", resident, peak)
 	}
 }

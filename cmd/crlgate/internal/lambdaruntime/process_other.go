@@ -19,5 +19,5 @@ func waitExited(int) bool { return false }
 // waitStopped does not wait: SIGSTOP takes effect soon.
 func waitStopped(int) {}
 
-// peakMemoryMB is not known here.
-func peakMemoryMB(int) int { return 0 }
+// Memory knows nothing here.
+func Memory(int) (resident, peak int64) { return 0, 0 }

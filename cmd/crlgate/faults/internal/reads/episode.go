@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/spoil"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
 	"github.com/crlgate/crlgate/pkg/catalog"
 )
@@ -17,7 +18,7 @@ import (
 type episode struct {
 	lane   *lane
 	kind   string
-	fault  fault
+	fault  spoil.Fault
 	began  time.Time
 	struck atomic.Int64 // GETs
 
@@ -27,7 +28,7 @@ type episode struct {
 	removed time.Time
 }
 
-func (e *episode) String() string { return e.fault.name + " on " + e.kind }
+func (e *episode) String() string { return e.fault.Name + " on " + e.kind }
 
 // cold says whether processes started under the fault.
 func (e *episode) cold() bool { return e.lane.Cold || e.lane.Environments > 0 }
@@ -56,16 +57,16 @@ func (r *lane) episode() *episode {
 	return r.now
 }
 
-// quietSince says whether no fault was under way since a moment.
-func (r *lane) quietSince(t time.Time) bool {
+// quietSince is since when no fault was under way, after the first.
+func (r *lane) quietSince() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ago == nil {
-		return true
+		return time.Unix(0, 0)
 	}
 	r.ago.mu.Lock()
 	defer r.ago.mu.Unlock()
-	return r.ago.removed.Before(t)
+	return r.ago.removed
 }
 
 // strikes matches the GETs that the fault befalls.
@@ -77,8 +78,8 @@ func (e *episode) strikes(r s3proc.Request) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch e.kind {
-	case kindCatalog:
-	case kindPart:
+	case spoil.Catalog:
+	case spoil.Part:
 		e.cas[parts] = true
 	default:
 		e.cas[caOf(r.Key)] = true
@@ -90,20 +91,20 @@ func (e *episode) strikes(r s3proc.Request) bool {
 func (*lane) kindOf(req s3proc.Request) string {
 	switch {
 	case req.Key == catalog.Key:
-		return kindCatalog
+		return spoil.Catalog
 	case strings.HasPrefix(req.Key, "catalog/"):
-		return kindPart
+		return spoil.Part
 	}
-	from, to, ok := parseRange(req.Range)
+	from, to, ok := spoil.ParseRange(req.Range)
 	switch {
 	case !ok:
 		return ""
 	case from > 0:
-		return kindBlock
+		return spoil.Block
 	case to < indexEnds(caOf(req.Key)):
-		return kindIndex
+		return spoil.Index
 	}
-	return kindWhole
+	return spoil.Whole
 }
 
 // indexEnds is a length between those of a CA's sets and of their indexes: the
@@ -121,17 +122,17 @@ func (e *episode) lasts() time.Duration {
 	switch {
 	case e.lane.Long:
 		return e.lane.MaxUnvalidated + 2*time.Second
-	case e.fault.slow && e.fault.total && e.cold():
+	case e.fault.Slow && e.fault.Total && e.cold():
 		return 11 * time.Second // longer than the function has
-	case e.fault.slow:
+	case e.fault.Slow:
 		return 4 * time.Second
 	}
 	return 1200 * time.Millisecond
 }
 
 // run runs an episode.
-func (r *lane) run(ctx context.Context, kind string, f fault) error {
-	strike := f.make(r.w, kind, r.draw)
+func (r *lane) run(ctx context.Context, kind string, f spoil.Fault) error {
+	strike := f.On(kind, r.w.before, r.draw)
 	if strike == nil {
 		return nil
 	}
@@ -176,7 +177,7 @@ func (r *lane) suffer(ctx context.Context, e *episode, victim *Leaf) error {
 		return err
 	}
 	e.mu.Lock()
-	e.from = *victim.accepted.Load()
+	e.from = *victim.Accepted.Load()
 	e.mu.Unlock()
 	const most = 15 * time.Second
 	for {
@@ -197,9 +198,9 @@ func (r *lane) suffer(ctx context.Context, e *episode, victim *Leaf) error {
 func (r *lane) victim(kind string) (*Leaf, error) {
 	ca := small
 	switch kind {
-	case kindPart:
+	case spoil.Part:
 		ca = parts
-	case kindIndex, kindBlock:
+	case spoil.Index, spoil.Block:
 		ca = large
 	}
 	l, err := r.w.issue(ca, "victim")
@@ -211,7 +212,7 @@ func (r *lane) victim(kind string) (*Leaf, error) {
 	r.victims[ca] = l
 	r.mu.Unlock()
 	if old != nil {
-		r.drop(old)
+		r.clients.Drop(&old.cert)
 	}
 	return l, nil
 }
@@ -235,18 +236,14 @@ func (r *lane) recovered(ctx context.Context) (took time.Duration, wrong string)
 		for _, l := range r.leaves(ca) {
 			for {
 				a := r.ask(ctx, l)
-				want := "good"
-				if l.accepted.Load() != nil {
-					want = "revoked"
-				}
-				if a.reason == want {
+				if a.Reason == l.Want() {
 					break
 				}
 				if ctx.Err() != nil {
 					return 0, ""
 				}
 				if time.Since(began) > recoverWithin {
-					return time.Since(began), fmt.Sprintf("%s of CA %s is still answered %d %s %v after the fault", l.name, l.ca, a.status, a.reason, recoverWithin)
+					return time.Since(began), fmt.Sprintf("%s of CA %s is still answered %d %s %v after the fault", l.name, l.ca, a.Status, a.Reason, recoverWithin)
 				}
 				time.Sleep(20 * time.Millisecond)
 			}

@@ -2,18 +2,17 @@ package reads
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/client"
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/machine"
+	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/spoil"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/gateway"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/lambdaruntime"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
@@ -51,18 +50,18 @@ type lane struct {
 
 	quiet sync.RWMutex // held for reading by a request, for writing while processes are killed
 
+	clients *client.Clients
+
 	mu       sync.Mutex
-	records  map[string]gateway.Record
 	now, ago *episode // now is nil between episodes
 	victims  map[string]*Leaf
-	clients  map[*Leaf]*http.Client
 }
 
 // start starts a lane's authorizer and gateway.
 func (m *matrix) start(l Lane, seed uint64) (_ *lane, err error) {
 	r := &lane{
 		Lane: l, w: m.world, matrix: m, draw: rand.New(rand.NewPCG(m.config.Seed, seed)), served: make(chan error, 1),
-		records: map[string]gateway.Record{}, victims: map[string]*Leaf{}, clients: map[*Leaf]*http.Client{},
+		clients: client.New(m.world.serverRoots), victims: map[string]*Leaf{},
 	}
 	defer func() {
 		if err != nil {
@@ -93,7 +92,7 @@ func (m *matrix) start(l Lane, seed uint64) (_ *lane, err error) {
 			answer, err := r.function.Invoke(ctx, payload)
 			return answer.Payload, answer.FunctionError, err
 		}),
-		ServerCertificate: m.world.server, RequireClientCertificate: true, Truststore: m.world.roots, AccessLog: r.record,
+		ServerCertificate: m.world.server, RequireClientCertificate: true, Truststore: m.world.roots, AccessLog: r.clients.Record,
 	})
 	if err != nil {
 		return nil, err
@@ -121,19 +120,8 @@ func (r *lane) close() error {
 	if r.proxy != nil {
 		errs = append(errs, r.proxy.Close())
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, c := range r.clients {
-		c.CloseIdleConnections()
-	}
+	r.clients.Close()
 	return errors.Join(errs...)
-}
-
-// record takes a line of the access log.
-func (r *lane) record(rec gateway.Record) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.records[rec.RequestID] = rec
 }
 
 // line looks at what the authorizer logs of requests that it denies for want of
@@ -163,92 +151,17 @@ func (r *lane) line(l lambdaruntime.LogLine) {
 
 // marks are what an error names, by the kind of GET that failed.
 var marks = map[string]string{
-	kindCatalog: "catalog", kindPart: "catalog", kindIndex: "sets/", kindBlock: "sets/", kindWhole: "sets/",
-}
-
-// answer is what a client got.
-type answer struct {
-	status     int
-	reason     string
-	detail     string
-	began, end time.Time
-	took       time.Duration // of the authorizer
-	err        error
-}
-
-// client returns the client of a certificate, which keeps its connections.
-func (r *lane) client(l *Leaf) *http.Client {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	c := r.clients[l]
-	if c == nil {
-		cert := l.cert
-		c = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4, TLSClientConfig: &tls.Config{
-			RootCAs:              r.w.serverRoots,
-			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil },
-		}}}
-		r.clients[l] = c
-	}
-	return c
-}
-
-// drop forgets the client of a certificate that is used no more.
-func (r *lane) drop(l *Leaf) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if c := r.clients[l]; c != nil {
-		c.CloseIdleConnections()
-		delete(r.clients, l)
-	}
+	spoil.Catalog: "catalog", spoil.Part: "catalog", spoil.Index: "sets/", spoil.Block: "sets/", spoil.Whole: "sets/",
 }
 
 // ask sends a request, and looks at the answer.
-func (r *lane) ask(ctx context.Context, l *Leaf) answer {
+func (r *lane) ask(ctx context.Context, l *Leaf) client.Answer {
 	r.quiet.RLock()
 	defer r.quiet.RUnlock()
 	before := r.episode()
-	a := r.send(ctx, l)
+	a := r.clients.Ask(ctx, "https://"+r.gateway.Addr().String()+"/orders/17", &l.cert)
 	if ctx.Err() == nil {
 		r.check(l, a, before, r.episode())
 	}
 	return a
-}
-
-func (r *lane) send(ctx context.Context, l *Leaf) (a answer) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	a.began = time.Now()
-	defer func() { a.end = time.Now() }()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+r.gateway.Addr().String()+"/orders/17", nil)
-	if err != nil {
-		return answer{err: err}
-	}
-	resp, err := r.client(l).Do(req)
-	if err != nil {
-		a.err = err
-		return a
-	}
-	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, resp.Body)
-	a.status = resp.StatusCode
-	id := resp.Header.Get("X-Amzn-Requestid")
-	if id == "" {
-		id = resp.Header.Get("Apigw-Requestid")
-	}
-	for { // the record is written after the response
-		r.mu.Lock()
-		rec, ok := r.records[id]
-		delete(r.records, id)
-		r.mu.Unlock()
-		if ok {
-			a.reason, a.detail, a.took = rec.Reason, rec.Detail, rec.AuthorizerLatency
-			return a
-		}
-		select {
-		case <-ctx.Done():
-			a.err = errors.New("no line in the access log")
-			return a
-		case <-time.After(time.Millisecond):
-		}
-	}
 }

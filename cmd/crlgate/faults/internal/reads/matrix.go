@@ -14,7 +14,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/client"
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/machine"
+	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/spoil"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/gateway"
 )
 
@@ -77,14 +79,14 @@ type matrix struct {
 func lanes() []Lane {
 	const s = time.Second
 	return []Lane{
-		{Name: "warm", Kinds: []string{kindCatalog, kindPart, kindWhole}, RevalidateAfter: s, MaxUnvalidated: 30 * s, Held: true, Form: gateway.REST},
-		{Name: "warm until stale", Kinds: []string{kindCatalog}, RevalidateAfter: s, MaxUnvalidated: 5 * s, Long: true, Held: true, Form: gateway.HTTP2},
-		{Name: "cold", Kinds: []string{kindCatalog, kindPart}, RevalidateAfter: s, MaxUnvalidated: 30 * s, Cold: true, Form: gateway.REST},
-		{Name: "cold, sets", Kinds: []string{kindIndex, kindBlock, kindWhole}, RevalidateAfter: s, MaxUnvalidated: 30 * s, Cold: true, Form: gateway.HTTP1},
-		{Name: "by range", Kinds: []string{kindIndex, kindBlock, kindWhole}, RevalidateAfter: s, MaxUnvalidated: 30 * s, Budget: "200KiB", Form: gateway.HTTP2},
-		{Name: "by range, cold", Kinds: []string{kindIndex, kindBlock}, RevalidateAfter: s, MaxUnvalidated: 30 * s, Budget: "200KiB", Cold: true, Form: gateway.HTTP1},
-		{Name: "four environments, frozen", Kinds: []string{kindCatalog, kindPart, kindWhole}, RevalidateAfter: s, MaxUnvalidated: 30 * s, Environments: 4, Freeze: true, Form: gateway.REST},
-		{Name: "REVALIDATE_AFTER=0", Kinds: []string{kindCatalog, kindPart, kindWhole}, MaxUnvalidated: 30 * s, Held: true, Form: gateway.HTTP2},
+		{Name: "warm", Kinds: []string{spoil.Catalog, spoil.Part, spoil.Whole}, RevalidateAfter: s, MaxUnvalidated: 30 * s, Held: true, Form: gateway.REST},
+		{Name: "warm until stale", Kinds: []string{spoil.Catalog}, RevalidateAfter: s, MaxUnvalidated: 5 * s, Long: true, Held: true, Form: gateway.HTTP2},
+		{Name: "cold", Kinds: []string{spoil.Catalog, spoil.Part}, RevalidateAfter: s, MaxUnvalidated: 30 * s, Cold: true, Form: gateway.REST},
+		{Name: "cold, sets", Kinds: []string{spoil.Index, spoil.Block, spoil.Whole}, RevalidateAfter: s, MaxUnvalidated: 30 * s, Cold: true, Form: gateway.HTTP1},
+		{Name: "by range", Kinds: []string{spoil.Index, spoil.Block, spoil.Whole}, RevalidateAfter: s, MaxUnvalidated: 30 * s, Budget: "200KiB", Form: gateway.HTTP2},
+		{Name: "by range, cold", Kinds: []string{spoil.Index, spoil.Block}, RevalidateAfter: s, MaxUnvalidated: 30 * s, Budget: "200KiB", Cold: true, Form: gateway.HTTP1},
+		{Name: "four environments, frozen", Kinds: []string{spoil.Catalog, spoil.Part, spoil.Whole}, RevalidateAfter: s, MaxUnvalidated: 30 * s, Environments: 4, Freeze: true, Form: gateway.REST},
+		{Name: "REVALIDATE_AFTER=0", Kinds: []string{spoil.Catalog, spoil.Part, spoil.Whole}, MaxUnvalidated: 30 * s, Held: true, Form: gateway.HTTP2},
 	}
 }
 
@@ -114,16 +116,16 @@ func Run(ctx context.Context, config Config) (result *Result, err error) {
 // turn is one fault on one kind of GET.
 type turn struct {
 	kind  string
-	fault fault
+	fault spoil.Fault
 }
 
 // turns are what a lane goes through, in an order of its own.
 func (m *matrix) turns(r *lane, seed uint64) (out []turn) {
 	n := 0
 	for _, kind := range r.Kinds {
-		for _, f := range faults {
+		for _, f := range spoil.Faults {
 			n++
-			named := strings.Contains(fmt.Sprintf("%s, %s on %s", r.Name, f.name, kind), m.config.Only)
+			named := strings.Contains(fmt.Sprintf("%s, %s on %s", r.Name, f.Name, kind), m.config.Only)
 			if named && (!m.config.Short || uint64(n)%7 == seed%7) {
 				out = append(out, turn{kind, f})
 			}
@@ -156,7 +158,7 @@ func (m *matrix) lane(ctx context.Context, l Lane, seed uint64) (err error) {
 	defer stop()
 	for _, t := range turns {
 		if err := r.run(ctx, t.kind, t.fault); err != nil {
-			return fmt.Errorf("%s on %s: %w", t.fault.name, t.kind, err)
+			return fmt.Errorf("%s on %s: %w", t.fault.Name, t.kind, err)
 		}
 	}
 	return nil
@@ -179,7 +181,7 @@ func (r *lane) call(ctx context.Context, ca string) {
 func (m *matrix) cell(e *episode) *Cell {
 	c := m.open[e]
 	if c == nil {
-		c = &Cell{Lane: e.lane.Name, Kind: e.kind, Fault: e.fault.name, Denies: map[string]int{}}
+		c = &Cell{Lane: e.lane.Name, Kind: e.kind, Fault: e.fault.Name, Denies: map[string]int{}}
 		m.open[e] = c
 		m.result.Cells = append(m.result.Cells, c)
 	}
@@ -187,7 +189,7 @@ func (m *matrix) cell(e *episode) *Cell {
 }
 
 // answered counts an answer.
-func (m *matrix) answered(l *Leaf, e *episode, a answer) {
+func (m *matrix) answered(l *Leaf, e *episode, a client.Answer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.result.Answers++
@@ -196,15 +198,15 @@ func (m *matrix) answered(l *Leaf, e *episode, a answer) {
 	}
 	c := m.cell(e)
 	c.Answers++
-	if a.status == 200 {
+	if a.Status == 200 {
 		c.Allows++
-		if accepted := l.accepted.Load(); accepted != nil && a.began.After(*accepted) {
-			c.Late, c.Latest = c.Late+1, max(c.Latest, a.began.Sub(*accepted))
+		if accepted := l.Accepted.Load(); accepted != nil && a.Began.After(*accepted) {
+			c.Late, c.Latest = c.Late+1, max(c.Latest, a.Began.Sub(*accepted))
 		}
 	} else {
-		c.Denies[a.reason]++
+		c.Denies[a.Reason]++
 	}
-	c.Slowest = max(c.Slowest, a.took)
+	c.Slowest = max(c.Slowest, a.Took)
 }
 
 func (m *matrix) violation(r *lane, e *episode, what string) {

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/oracle"
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/page"
+	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/spoil"
 )
 
 // Summary has a line a lane.
@@ -54,11 +56,11 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds())
 // lanes, and for which reasons clients were denied meanwhile, other than as
 // revoked.
 func (r *Result) Table() string {
-	t := page.NewTable(append([]string{"fault"}, kinds...)...)
-	for _, f := range faults {
-		row := []any{f.name}
-		for _, kind := range kinds {
-			row = append(row, r.entry(kind, f.name))
+	t := page.NewTable(append([]string{"fault"}, spoil.Kinds...)...)
+	for _, f := range spoil.Faults {
+		row := []any{f.Name}
+		for _, kind := range spoil.Kinds {
+			row = append(row, r.entry(kind, f.Name))
 		}
 		t.Row(row...)
 	}
@@ -102,7 +104,7 @@ func (r *Result) Failures() string {
 // WrongAllows is how many answers let somebody in who must not be.
 func (r *Result) WrongAllows() (n int) {
 	for _, v := range r.Violations {
-		if strings.Contains(v, "WRONG ALLOW") {
+		if strings.Contains(v, oracle.WrongAllow) {
 			n++
 		}
 	}

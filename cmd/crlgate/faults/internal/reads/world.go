@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/machine"
+	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/oracle"
+	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/spoil"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/lambdaruntime"
 	"github.com/crlgate/crlgate/internal/pki"
 	"github.com/crlgate/crlgate/pkg/catalog"
@@ -37,13 +39,10 @@ const (
 
 // Leaf is a client certificate and what is true of it.
 type Leaf struct {
+	oracle.Truth
 	ca, name string
 	serial   *big.Int
 	cert     tls.Certificate
-
-	// begun and accepted are when its revocation was uploaded, and when the
-	// preprocessor had accepted it; nil: not revoked.
-	begun, accepted atomic.Pointer[time.Time]
 }
 
 // world is what all lanes share: buckets, CAs, and the truth.
@@ -99,7 +98,7 @@ func newWorld(ctx context.Context, binaries machine.Binaries) (w *world, err err
 	}
 	// The catalog that is put back is this one for good: one that an authorizer
 	// has in force itself would be no news to it.
-	w.old[kindCatalog], _, err = w.pair.Cache.ReadAll(ctx, catalog.Key, 1<<30, objectstore.GetOptions{})
+	w.old[spoil.Catalog], _, err = w.pair.Cache.ReadAll(ctx, catalog.Key, 1<<30, objectstore.GetOptions{})
 	return w, err
 }
 
@@ -183,13 +182,13 @@ func (w *world) revoke(ctx context.Context, l *Leaf) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	begun := time.Now()
-	l.begun.Store(&begun)
+	l.Begun.Store(&begun)
 	key := map[string]string{small: "crls/small-delta.crl", large: "crls/large.crl", parts: partitionKey(here)}[l.ca]
 	if err := w.publish(ctx, l.ca, key, l); err != nil {
 		return fmt.Errorf("revoking a client of %s: %w", l.ca, err)
 	}
 	accepted := time.Now()
-	l.accepted.Store(&accepted)
+	l.Accepted.Store(&accepted)
 	return nil
 }
 
@@ -291,7 +290,7 @@ func (w *world) keep(ctx context.Context, ca string) error {
 	if entry.Parts != nil {
 		for _, ref := range entry.Parts.Refs {
 			if ref != "" {
-				w.old[kindPart], err = read(catalog.PartKey(ref))
+				w.old[spoil.Part], err = read(catalog.PartKey(ref))
 			}
 		}
 	}
@@ -300,10 +299,24 @@ func (w *world) keep(ctx context.Context, ca string) error {
 
 // before returns the bytes that a publication replaced: of the catalog, of a
 // part, or of a set.
-func (w *world) before(what string) []byte {
+func (w *world) before(kind, key string) []byte {
+	what := kind
+	if kind == spoil.Index || kind == spoil.Block || kind == spoil.Whole {
+		what = "set of " + caOf(key)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.old[what]
+}
+
+// caOf is the CA of a set's key.
+func caOf(path string) string {
+	for _, ca := range caNames {
+		if strings.Contains(path, "crls_2f"+ca) {
+			return ca
+		}
+	}
+	return ""
 }
 
 // serverCertificate makes the gateways' certificate.

@@ -1,0 +1,193 @@
+// Package spoil is what can go wrong with S3's answers: [Faults], each of which
+// makes a fault for the proxy before the S3 server, for one kind of GET of the
+// authorizer.
+package spoil
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
+)
+
+// Kinds of GET.
+const (
+	Catalog = "catalog"
+	Part    = "part"
+	Index   = "set index"
+	Block   = "block range"
+	Whole   = "whole set"
+)
+
+// Kinds are all of them.
+var Kinds = []string{Catalog, Part, Index, Block, Whole}
+
+// Before returns the bytes that stood before under the key of a GET of this
+// kind; nil: none are known. A nil Before knows none.
+type Before func(kind, key string) []byte
+
+// Fault is one that befalls GETs.
+type Fault struct {
+	Name string
+	make func(before Before, kind string, draw *rand.Rand) *s3proc.Fault
+	// Total: no GET that it befalls can succeed.
+	Total bool
+	// Slow: it takes requests as long as they wait.
+	Slow bool
+}
+
+// On makes the fault for one kind of GET, drawing what is random from draw; nil:
+// it makes no sense there.
+func (f Fault) On(kind string, before Before, draw *rand.Rand) *s3proc.Fault {
+	return f.make(before, kind, draw)
+}
+
+func plain(f s3proc.Fault) func(Before, string, *rand.Rand) *s3proc.Fault {
+	return func(Before, string, *rand.Rand) *s3proc.Fault { return &f }
+}
+
+func altered(change func(*http.Response) error) *s3proc.Fault {
+	f := s3proc.Alter(change)
+	return &f
+}
+
+// Faults are all of them.
+var Faults = []Fault{
+	{Name: "404", make: plain(s3proc.Answer(http.StatusNotFound)), Total: true},
+	{Name: "403", make: plain(s3proc.Answer(http.StatusForbidden)), Total: true},
+	{Name: "412", make: plain(s3proc.Answer(http.StatusPreconditionFailed)), Total: true},
+	{Name: "409", make: plain(s3proc.Answer(http.StatusConflict)), Total: true},
+	{Name: "500", make: plain(s3proc.Answer(http.StatusInternalServerError)), Total: true},
+	{Name: "503 SlowDown", make: plain(s3proc.Answer(http.StatusServiceUnavailable)), Total: true},
+	{Name: "503 once", make: plain(s3proc.Answer(http.StatusServiceUnavailable).Times(1))},
+	{Name: "reset before the headers", make: plain(s3proc.Reset()), Total: true},
+	{Name: "reset once", make: plain(s3proc.Reset().Times(1))},
+	{Name: "broken after the headers", make: withBody(s3proc.Cut(0)), Total: true},
+	{Name: "torn body", make: withBody(s3proc.Cut(40)), Total: true},
+	{Name: "short body", make: whenBody(shorten), Total: true},
+	{Name: "bit flip", make: flips, Total: true},
+	{Name: "wrong ETag", make: func(_ Before, _ string, draw *rand.Rand) *s3proc.Fault {
+		etag := fmt.Sprintf(`"%032x"`, draw.Uint64())
+		return altered(func(resp *http.Response) error {
+			resp.Header.Set("ETag", etag)
+			return nil
+		})
+	}},
+	{Name: "old object put back", make: putBack, Total: true},
+	{Name: "wrong Content-Range", make: wrongRange, Total: true},
+	{Name: "slow first byte", make: plain(s3proc.Delay(1500 * time.Millisecond)), Slow: true},
+	{Name: "slow bytes", make: withBody(s3proc.Drip(16, 150*time.Millisecond)), Slow: true, Total: true},
+	{Name: "hang", make: plain(s3proc.Hang()), Slow: true, Total: true},
+	{Name: "redirect", make: func(Before, string, *rand.Rand) *s3proc.Fault {
+		return altered(func(resp *http.Response) error {
+			replace(resp, []byte(`<?xml version="1.0"?><Error><Code>PermanentRedirect</Code><Message>injected</Message><Endpoint>elsewhere.invalid</Endpoint></Error>`))
+			resp.StatusCode, resp.Status = http.StatusMovedPermanently, "301 Moved Permanently"
+			resp.Header.Set("Location", "http://127.0.0.1:1/elsewhere")
+			return nil
+		})
+	}, Total: true},
+}
+
+// withBody is for faults of a body, of which a catalog that has not changed has
+// none: there, any request finds one that has.
+func withBody(f s3proc.Fault) func(Before, string, *rand.Rand) *s3proc.Fault { return plain(f) }
+
+// whenBody alters answers that have a body.
+func whenBody(change func(*http.Response, []byte)) func(Before, string, *rand.Rand) *s3proc.Fault {
+	return func(Before, string, *rand.Rand) *s3proc.Fault { return altered(edit(change)) }
+}
+
+func edit(change func(*http.Response, []byte)) func(*http.Response) error {
+	return func(resp *http.Response) error {
+		if resp.StatusCode >= 300 {
+			return nil
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return err
+		}
+		_ = resp.Body.Close()
+		if len(body) == 0 {
+			replace(resp, body)
+			return nil
+		}
+		change(resp, body)
+		return nil
+	}
+}
+
+// replace gives an answer another body. Checksums go: it is as if it had been
+// stored so.
+func replace(resp *http.Response, body []byte) {
+	for name := range resp.Header {
+		if strings.HasPrefix(name, "X-Amz-Checksum-") {
+			resp.Header.Del(name)
+		}
+	}
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	resp.Header.Set("Content-Length", strconv.Itoa(len(body)))
+}
+
+// shorten loses the second half of the body, and says so.
+func shorten(resp *http.Response, body []byte) { replace(resp, body[:len(body)/2]) }
+
+// flips inverts one bit, as in memory or on a disk: what S3 says of the whole
+// object, its checksum, stays; of a range it says none.
+func flips(_ Before, _ string, draw *rand.Rand) *s3proc.Fault {
+	at, bit := draw.Uint64(), byte(1)<<draw.IntN(8)
+	return altered(edit(func(resp *http.Response, body []byte) {
+		body[at%uint64(len(body))] ^= bit
+		resp.Body = io.NopCloser(bytes.NewReader(body))
+	}))
+}
+
+// putBack answers with what was stored before, as a copy that lags behind does.
+func putBack(before Before, kind string, _ *rand.Rand) *s3proc.Fault {
+	if before == nil {
+		return nil
+	}
+	return altered(func(resp *http.Response) error {
+		old := before(kind, resp.Request.URL.Path)
+		if old == nil {
+			return nil
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		resp.StatusCode, resp.Status = http.StatusOK, "200 OK"
+		if from, to, ok := ParseRange(resp.Request.Header.Get("Range")); ok {
+			size := int64(len(old))
+			from, to = min(from, size-1), min(to, size-1)
+			resp.StatusCode, resp.Status = http.StatusPartialContent, "206 Partial Content"
+			resp.Header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to, size))
+			old = old[from : to+1]
+		}
+		replace(resp, old)
+		resp.Header.Set("ETag", `"0123456789abcdef0123456789abcdef"`)
+		return nil
+	})
+}
+
+// wrongRange answers a range with the header of another.
+func wrongRange(_ Before, kind string, _ *rand.Rand) *s3proc.Fault {
+	if kind == Catalog || kind == Part {
+		return nil // never asked by range
+	}
+	return altered(func(resp *http.Response) error {
+		if from, to, ok := ParseRange(resp.Request.Header.Get("Range")); ok {
+			resp.Header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from+1, to+1, to+1000))
+		}
+		return nil
+	})
+}
+
+// ParseRange reads the Range header of a GET: first and last octet.
+func ParseRange(s string) (from, to int64, ok bool) {
+	n, err := fmt.Sscanf(s, "bytes=%d-%d", &from, &to)
+	return from, to, err == nil && n == 2
+}
