@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/crlgate/crlgate/pkg/catalog"
@@ -24,13 +25,40 @@ const (
 	// maxBackoff bounds how long after a failed refresh no request waits for
 	// another one.
 	maxBackoff = 5 * time.Second
+	// awakeStep is how finely the time is counted in which the process ran, and
+	// frozenFor how much time must be missing for a freeze.
+	awakeStep = 50 * time.Millisecond
+	frozenFor = time.Second
 )
 
 // flight is one refresh, shared by those who wait for it.
 type flight struct {
 	begun time.Time // zero: not yet
 	done  chan struct{}
+	// awake counts the steps of awakeStep that it has been under way for while
+	// the process ran: neither clock tells a freeze from an S3 that hangs. vain
+	// says that a request has waited for it for as long as one may.
+	awake atomic.Int64
+	vain  atomic.Bool
 }
+
+// watch counts the steps of f until it is done. The step that a freeze falls into
+// counts as one, whatever the length of the freeze.
+func (f *flight) watch() {
+	for {
+		t := time.NewTimer(awakeStep)
+		select {
+		case <-f.done:
+			t.Stop()
+			return
+		case <-t.C:
+			f.awake.Add(1)
+		}
+	}
+}
+
+// ran is for how long f has been under way while the process ran.
+func (f *flight) ran() time.Duration { return time.Duration(f.awake.Load()) * awakeStep }
 
 // fresh sees to it that what is warm is young enough for a request that
 // arrived at now, waiting if it must and may. Afterwards the request is
@@ -56,6 +84,7 @@ func (c *Cache) fresh(ctx context.Context, now time.Time) {
 	select {
 	case <-f.done:
 	case <-t.C:
+		f.vain.Store(true)
 	case <-ctx.Done():
 	}
 }
@@ -81,16 +110,23 @@ func (c *Cache) begunInTime(f *flight, due time.Time) bool {
 // failing reports that waiting for f is of no use to a request that can be
 // answered from what is warm: the refresh before it failed a moment ago, or f
 // itself has been under way for long, having begun in the background or kept
-// others waiting. It goes on without them.
+// others waiting. It goes on without them. Time in a freeze does not count, or
+// an environment that is frozen after each request would never see a refresh
+// through.
 func (c *Cache) failing(f *flight, now time.Time) bool {
 	now = now.Round(0)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now.Sub(f.begun) >= min(c.config.WarmWait, c.config.RevalidateAfter/4) {
+	if c.hangs(f) {
 		return true
 	}
 	since := now.Sub(c.failedAt)
 	return !c.failedAt.IsZero() && since >= 0 && since < min(c.config.RevalidateAfter/2, maxBackoff)
+}
+
+// hangs reports that f has been under way for longer than a request would wait.
+func (c *Cache) hangs(f *flight) bool {
+	return f.vain.Load() || f.ran() >= min(c.config.WarmWait, c.config.RevalidateAfter/4)
 }
 
 // join returns a refresh for a request that arrived at now: one under way, or
@@ -103,8 +139,8 @@ func (c *Cache) join(now time.Time) *flight {
 	if running {
 		patience := now.Round(0).Sub(c.flight.begun)
 		running = patience < flightPatience && patience > -flightPatience
-		if !running && patience > 0 && patience <= flightTimeout {
-			c.failedAt = c.clock() // it hangs; a freeze, which lasts longer, says nothing of S3
+		if !running && patience > 0 && patience <= flightTimeout && c.hangs(c.flight) {
+			c.failedAt = c.clock() // a freeze would say nothing of S3
 		}
 	}
 	switch {
@@ -130,6 +166,9 @@ func newFlight() *flight { return &flight{done: make(chan struct{})} }
 func (c *Cache) start(f *flight) {
 	c.flight, c.next = f, nil
 	f.begun = c.clock()
+	if c.config.RevalidateAfter > 0 {
+		go f.watch()
+	}
 	go func() {
 		defer close(f.done)
 		ctx, cancel := context.WithTimeout(context.Background(), flightTimeout)
@@ -137,10 +176,13 @@ func (c *Cache) start(f *flight) {
 		err := c.tryRefresh(ctx, f.begun)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if err != nil {
-			c.failedAt = c.clock()
-		} else {
+		now := c.clock()
+		switch {
+		case err == nil:
 			c.failedAt = time.Time{}
+		case now.Sub(f.begun)-f.ran() < frozenFor:
+			c.failedAt = now
+		default: // its time ran out in a freeze, which says nothing of S3
 		}
 		if c.flight == f {
 			c.flight = nil
