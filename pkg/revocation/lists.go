@@ -224,7 +224,8 @@ func (c *Cache) find(ctx context.Context, l *list, certIssuer, crlIssuer issuer.
 }
 
 // findCurrent looks a serial number up in a list's set or, as long as that is not in
-// memory, in its predecessor's; where neither is, in its own where it lies. age
+// memory, in its predecessor's, having waited a little if that is overdue; where
+// neither is, in its own where it lies. age
 // is how long ago what answered was last known to be current; 0: as long as the
 // catalog.
 func (c *Cache) findCurrent(ctx context.Context, l *list, certIssuer, crlIssuer issuer.Name, serial []byte, now time.Time, stale bool) (found, time.Duration, error) {
@@ -239,7 +240,15 @@ func (c *Cache) findCurrent(ctx context.Context, l *list, certIssuer, crlIssuer 
 	}
 	fits := serialset.MaxMemory(ref.set.Size) <= c.config.MemoryBudget
 	if p, set := c.predecessor(l, certIssuer, crlIssuer, now, c.config.MaxUnvalidated); stale && p != nil && fits {
-		if load := c.sets.load(ref); !load.noRoom() {
+		load := c.sets.load(ref)
+		if c.overdue(now.Sub(p.at)) {
+			c.brief(ctx, load.done, &load.vain)
+			if set := c.sets.get(ref); set != nil {
+				f.entry, f.hit = set.Lookup(serial)
+				return f, 0, nil
+			}
+		}
+		if !load.noRoom() {
 			f.form = &p.form
 			if set != nil {
 				f.entry, f.hit = set.Lookup(serial)

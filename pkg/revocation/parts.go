@@ -140,6 +140,7 @@ type partLoad struct {
 	begun time.Time
 	done  chan struct{}
 	err   error
+	vain  atomic.Bool
 }
 
 // fill sees to it that slots hold something to answer with, waiting if it must
@@ -153,7 +154,11 @@ func (c *Cache) fill(ctx context.Context, slots []*slot, now time.Time) (current
 		}
 		l := c.loadPart(s)
 		if f != nil && now.Sub(f.at) >= 0 && now.Sub(f.at) <= c.config.MaxUnvalidated {
-			current = false // the part before it answers, and nobody waits
+			if c.overdue(now.Sub(f.at)) {
+				c.brief(ctx, l.done, &l.vain)
+			}
+			// Else, or if it is not there yet, the part before it answers.
+			current = current && s.filled.Load().at.IsZero()
 			continue
 		}
 		if err := c.await(ctx, l); err != nil {
@@ -193,13 +198,15 @@ func (c *Cache) loadPart(s *slot) *partLoad {
 	now := c.clock()
 	c.parts.mu.Lock()
 	defer c.parts.mu.Unlock()
-	if l := c.parts.loads[s]; l != nil && !l.over(now) {
-		return l
+	before := c.parts.loads[s]
+	if before != nil && !before.over(now) {
+		return before
 	}
 	if c.parts.loads == nil {
 		c.parts.loads = map[*slot]*partLoad{}
 	}
 	l := &partLoad{begun: now, done: make(chan struct{})}
+	l.vain.Store(before != nil && before.vain.Load())
 	c.parts.loads[s] = l
 	go func() {
 		defer close(l.done)

@@ -367,6 +367,30 @@ func (c *Cache) warm(ctx context.Context, next *snapshot) {
 	}
 }
 
+// overdue reports that what answers in place of something newer was last known
+// to be current so long ago that its successor should be there: an environment
+// that is frozen after each request may never fetch it in the background.
+func (c *Cache) overdue(age time.Duration) bool { return age > c.config.RevalidateAfter+warmLoad }
+
+// brief waits for the load of something, whose predecessor answers in its place,
+// unless another request has waited for it in vain, or S3 failed a moment ago.
+func (c *Cache) brief(ctx context.Context, done <-chan struct{}, vain *atomic.Bool) {
+	c.mu.Lock()
+	failing := !c.failedAt.IsZero()
+	c.mu.Unlock()
+	if failing || vain.Load() {
+		return
+	}
+	t := time.NewTimer(c.config.WarmWait)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-t.C:
+		vain.Store(true)
+	case <-ctx.Done():
+	}
+}
+
 // Warm begins to fetch the catalog, without waiting for it: the first request
 // then finds it there, or on its way.
 func (c *Cache) Warm() { c.join(c.clock()) }

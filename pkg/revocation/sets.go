@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/crlgate/crlgate/pkg/serialset"
@@ -49,6 +50,7 @@ type load struct {
 	size  int64 // octets that it counts for, until it is given up
 
 	dropped bool // given up while being fetched
+	vain    atomic.Bool
 }
 
 // has reports whether a set answers for itself: it is in memory, or there is no
