@@ -152,5 +152,6 @@ include infra/infra.mk
 include cmd/crlgate/internal/console/console.mk
 include bench/bench.mk
 include cmd/crlgate/faults/faults.mk
+include cmd/crlgate/faults/soak/soak.mk
 include tools/release/release.mk
 include tools/mutants/mutants.mk

@@ -254,53 +254,6 @@ func TestFreeze(t *testing.T) {
 	})
 }
 
-// An environment that is frozen after each request sees no refresh through in the
-// background. However often requests come, one waits, so that no answer is older
-// than REVALIDATE_AFTER and a refresh.
-func TestFrozenAfterEachRequest(t *testing.T) {
-	for _, pause := range []time.Duration{
-		500 * time.Millisecond, time.Second, 2 * time.Second, 2900 * time.Millisecond, 3500 * time.Millisecond, 4 * time.Second, 5 * time.Second, 6 * time.Second, 9 * time.Second, 30 * time.Second,
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			l := newLive(t)
-			c := l.reader(nil)
-			l.expect(c, "good", "revoked")
-			// S3's answers are there at once, and nobody to take them but in a request.
-			awake := make(chan struct{})
-			l.cache.Before(func(objectstore.Op, string) error {
-				<-awake
-				return nil
-			})
-			for i := range 200 {
-				l.later(pause) // the wall clock goes on, the monotonic one stands still
-				asked := make(chan struct{})
-				go func() { // what lies there is taken once a request has waited a little
-					select {
-					case <-time.After(10 * time.Millisecond):
-					case <-asked:
-						return
-					}
-					for {
-						select {
-						case awake <- struct{}{}:
-						case <-asked:
-							return
-						}
-					}
-				}()
-				a, took := l.timed(c)
-				close(asked)
-				synctest.Wait()
-				if most := revocation.DefaultRevalidateAfter + 5*time.Second; a.Age > most {
-					t.Fatalf("a request every %v: answer %d is by a catalog of %v ago, after %v", pause, i, a.Age, took)
-				}
-			}
-			close(awake)
-			time.Sleep(time.Minute) // for what is under way to end
-		})
-	}
-}
-
 // The same with requests that wait for a refresh of their own.
 func TestFreezeRevalidatingAlways(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

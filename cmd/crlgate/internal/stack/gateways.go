@@ -37,6 +37,9 @@ func (s *Stack) gateway(form gateway.Form, server tls.Certificate) (*gateway.Gat
 		DomainName: s.config.Domain, Region: s.S3.Region, RequestParameters: api.RequestParameters,
 		Authorizer: gateway.AuthorizerFunc(func(ctx context.Context, payload []byte) ([]byte, string, error) {
 			r, err := s.Authorizer.Invoke(ctx, payload)
+			if s.config.Invoked != nil {
+				s.config.Invoked(payload, r)
+			}
 			return r.Payload, r.FunctionError, err
 		}),
 		Upstream: s.config.Upstream, ServerCertificate: server, RequireClientCertificate: true, Truststore: nobody(),

@@ -93,6 +93,9 @@ type Config struct {
 	// between the truststore's function, or API Gateway on its behalf, and it,
 	// ProxyFetcher one between the fetcher and it.
 	ProxyCache, ProxyPreprocessor, ProxyTruststore, ProxyFetcher bool
+	// Invoked receives every event that the authorizer was invoked with, and the
+	// result; may be nil. Calls may overlap.
+	Invoked func(event []byte, r lambdaruntime.Result)
 	// Log receives what the functions write, line by line; may be nil.
 	Log func(lambdaruntime.LogLine)
 	// AccessLog receives a record of each request; may be nil.

@@ -22,7 +22,8 @@ const patience = time.Minute
 
 // Answer is what a client got.
 type Answer struct {
-	Status int // 0: no answer; see Err
+	Status int    // 0: no answer; see Err
+	ID     string // of the request, as in the event
 	// Reason is the authorizer's, Detail the gateway's own words, Context all
 	// that the authorizer said.
 	Reason, Detail string
@@ -119,18 +120,17 @@ func (c *Clients) Ask(ctx context.Context, url string, cert *tls.Certificate) (a
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, resp.Body)
 	a.Status, a.End = resp.StatusCode, time.Now()
-	id := resp.Header.Get("X-Amzn-Requestid")
-	if id == "" {
-		id = resp.Header.Get("Apigw-Requestid")
+	if a.ID = resp.Header.Get("X-Amzn-Requestid"); a.ID == "" {
+		a.ID = resp.Header.Get("Apigw-Requestid")
 	}
 	select { // the record is written after the response
-	case r := <-c.line(id):
+	case r := <-c.line(a.ID):
 		a.Reason, a.Detail, a.Context, a.Took = r.Reason, r.Detail, r.Context, r.AuthorizerLatency
 	case <-ctx.Done():
 		a.Err = errors.New("no line in the access log")
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.records, id)
+	delete(c.records, a.ID)
 	return a
 }
