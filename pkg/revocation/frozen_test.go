@@ -1,11 +1,14 @@
 package revocation_test
 
 import (
+	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/crlgate/crlgate/internal/pki"
+	"github.com/crlgate/crlgate/pkg/catalog"
 	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/revocation"
 )
@@ -118,4 +121,56 @@ func TestFrozenWhileASetIsFetched(t *testing.T) {
 			f.end()
 		})
 	}
+}
+
+// The same of a part of the catalog, and the set that it names.
+func TestFrozenWhileAPartIsFetched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPartitioned(t)
+		var keys []string
+		for i := range 40 {
+			keys = append(keys, p.publish(i, 1, int64(10*i+1)))
+		}
+		p.changed(keys...)
+		var passed atomic.Int64
+		clock := func() time.Time { return p.now.Add(time.Duration(passed.Load())) }
+		c := revocation.New(p.cache, revocation.Config{RevalidateAfter: time.Second, MaxUnvalidated: time.Minute, MemoryBudget: 1 << 20}, clock, slog.New(slog.DiscardHandler), nil)
+		cert := p.client(7, 72)
+		ask := func(want revocation.Status) {
+			t.Helper()
+			if a := c.Ask(t.Context(), cert, clock()); a.Status != want {
+				t.Fatalf("status %v, want %v: %+v", a.Status, want, a)
+			}
+		}
+		ask(revocation.Good)
+		p.changed(p.publish(7, 2, 71, 72))
+		awake, open := make(chan struct{}), make(chan struct{})
+		p.cache.Before(func(op objectstore.Op, key string) error {
+			if op == objectstore.OpGet && key != catalog.Key {
+				select {
+				case <-awake:
+				case <-open:
+				}
+			}
+			return nil
+		})
+		passed.Add(int64(1500 * time.Millisecond))
+		ask(revocation.Good) // begins the refresh, which gives the part up after two seconds
+		time.Sleep(4 * time.Second)
+		passed.Add(int64(4 * time.Second))
+		asked := make(chan struct{})
+		go func() {
+			for time.Sleep(10 * time.Millisecond); ; {
+				select {
+				case awake <- struct{}{}:
+				case <-asked:
+					return
+				}
+			}
+		}()
+		ask(revocation.Revoked)
+		close(asked)
+		close(open)
+		time.Sleep(10 * time.Minute)
+	})
 }
