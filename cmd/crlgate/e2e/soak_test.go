@@ -90,7 +90,7 @@ func TestSoakFinds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			code, out, words := soak(t, "", "-duration", "2m", "-quiet", "4s", "-stop", "-break", name)
+			code, out, words := soak(t, "", "-duration", "2m", "-quiet", map[string]string{"stale": "1m", "outage": "4s"}[name], "-stop", "-break", name)
 			if code != 1 || !strings.Contains(words, "wrong, of which") {
 				t.Errorf("exit %d\n%s\n%s", code, out, words)
 			}
