@@ -1,15 +1,12 @@
 package s3local
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"sync"
 	"syscall"
 	"time"
 
@@ -39,72 +36,42 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "redirecting the standard output: %v\n", err)
 		return 1
 	}
-	out := &messages{enc: json.NewEncoder(stdout)}
-	if err := run(stdin, out); err != nil {
-		out.send(wire.Message{Error: err.Error()})
+	if wire.Child(stdin, stdout, serve) != nil {
 		return 1
 	}
 	return 0
 }
 
-// run serves until it is told to end.
-func run(stdin io.Reader, out *messages) error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-
-	in := bufio.NewReader(stdin)
-	line, err := in.ReadBytes('\n')
-	if err != nil {
-		return fmt.Errorf("reading the S3 server's configuration from standard input: %w", err)
-	}
-	cfg := Config{
-		OnReady: func(endpoint string) { out.send(wire.Message{Ready: &wire.Ready{Endpoint: endpoint}}) },
-		OnEvent: out.event,
-	}
-	if err := json.Unmarshal(line, &cfg.Config); err != nil {
-		return fmt.Errorf("decoding the S3 server's configuration: %w", err)
-	}
-	go func() {
-		_, _ = io.Copy(io.Discard, in)
-		stop()
-	}()
-
+// serve serves until ctx ends.
+func serve(ctx context.Context, cfg wire.Config, out *wire.Messages) error {
 	done := make(chan error, 1)
-	go func() { done <- Serve(ctx, cfg) }()
+	go func() {
+		done <- Serve(ctx, Config{
+			Config:  cfg,
+			OnReady: func(endpoint string) { out.Send(wire.Message{Ready: &wire.Ready{Endpoint: endpoint}}) },
+			OnEvent: func(e Event) { sendEvent(out, e) },
+		})
+	}()
 	select {
-	case err = <-done:
+	case err := <-done:
 		return err
 	case <-ctx.Done():
 	}
 	select {
-	case err = <-done:
+	case err := <-done:
 		return err
 	case <-time.After(stopWithin):
 		return nil // the requests still under way end with the process
 	}
 }
 
-// messages writes lines to the parent, one at a time.
-type messages struct {
-	mu  sync.Mutex
-	enc *json.Encoder
-}
-
-// send writes one line. A parent that no longer reads is gone; standard input
-// says so too and ends the server.
-func (m *messages) send(msg wire.Message) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_ = m.enc.Encode(msg)
-}
-
-func (m *messages) event(e Event) {
+func sendEvent(out *wire.Messages, e Event) {
 	body, err := json.Marshal(e)
 	if err != nil {
-		m.send(wire.Message{Error: fmt.Sprintf("encoding an event: %v", err)})
+		out.Send(wire.Message{Error: fmt.Sprintf("encoding an event: %v", err)})
 		return
 	}
-	m.send(wire.Message{Event: body})
+	out.Send(wire.Message{Event: body})
 }
 
 // claimStdout keeps the process's standard output for messages: it returns a

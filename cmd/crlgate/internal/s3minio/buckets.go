@@ -125,7 +125,7 @@ const maxEvent = 1 << 20
 
 // listenForEvents passes on each notification as it comes. MinIO's has two keys
 // of its own beside "Records", which a reader of S3's passes over.
-func listenForEvents(out *messages) (*hook, error) {
+func listenForEvents(out *wire.Messages) (*hook, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -142,7 +142,7 @@ func listenForEvents(out *messages) (*hook, error) {
 			case !json.Valid(body):
 				http.Error(w, "this is not JSON", http.StatusBadRequest)
 			default:
-				out.send(wire.Message{Event: body})
+				out.Send(wire.Message{Event: body})
 			}
 		}),
 	}

@@ -9,19 +9,14 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 
@@ -29,35 +24,17 @@ import (
 )
 
 func main() {
-	out := &messages{enc: json.NewEncoder(os.Stdout)}
-	if err := run(os.Stdin, out); err != nil {
-		out.send(wire.Message{Error: err.Error()})
+	if wire.Child(os.Stdin, os.Stdout, serve) != nil {
 		os.Exit(1)
 	}
 }
 
-// run serves until it is told to end: by SIGTERM, or by the end of standard
-// input, which comes when the parent dies.
-func run(stdin io.Reader, out *messages) (err error) {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
+// serve serves until ctx ends.
+func serve(ctx context.Context, cfg wire.Config, out *wire.Messages) (err error) {
 	binary := os.Getenv("CRLGATE_MINIO")
 	if binary == "" {
 		return errors.New("CRLGATE_MINIO does not name the MinIO binary: set it, or run make test-minio")
 	}
-	in := bufio.NewReader(stdin)
-	line, err := in.ReadBytes('\n')
-	if err != nil {
-		return fmt.Errorf("reading the configuration from standard input: %w", err)
-	}
-	var cfg wire.Config
-	if err := json.Unmarshal(line, &cfg); err != nil {
-		return fmt.Errorf("decoding the configuration: %w", err)
-	}
-	go func() {
-		_, _ = io.Copy(io.Discard, in)
-		stop()
-	}()
 	hook, err := listenForEvents(out)
 	if err != nil {
 		return err
@@ -71,25 +48,13 @@ func run(stdin io.Reader, out *messages) (err error) {
 	if err := prepare(ctx, server, cfg); err != nil {
 		return err
 	}
-	out.send(wire.Message{Ready: &wire.Ready{Endpoint: server.endpoint}})
+	out.Send(wire.Message{Ready: &wire.Ready{Endpoint: server.endpoint}})
 	select {
 	case <-ctx.Done():
 		return nil
 	case <-server.done:
 		return fmt.Errorf("MinIO ended: %w", server.err)
 	}
-}
-
-// messages writes lines to the parent, one at a time.
-type messages struct {
-	mu  sync.Mutex
-	enc *json.Encoder
-}
-
-func (m *messages) send(msg wire.Message) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_ = m.enc.Encode(msg) // a parent that is gone ends this process by its standard input
 }
 
 // minio is the server's process.
