@@ -80,7 +80,7 @@ func (s *Stack) startTruststore(ctx, background context.Context) error {
 		s.trust.operator = func(ctx context.Context, certs []*x509.Certificate) error { return s.operate(ctx, first, key, certs) }
 		s.wg.Go(func() { s.trust.run(ctx) })
 	}
-	s.wg.Go(func() { s.truststoreTimer(background, t.TimerEvery, []byte(t.TimerInput)) })
+	s.wg.Go(func() { s.timer(background, t.TimerEvery, func() { s.DeliverTruststore([]byte(t.TimerInput)) }) })
 	return nil
 }
 
@@ -172,18 +172,5 @@ func (s *Stack) DeliverTruststore(payload []byte) {
 	}
 	if _, err := s.Truststore.InvokeAsync(payload); err != nil && !errors.Is(err, lambdaruntime.ErrClosed) {
 		s.fault(fmt.Errorf("delivering an event of the truststore: %w", err))
-	}
-}
-
-func (s *Stack) truststoreTimer(ctx context.Context, every time.Duration, payload []byte) {
-	t := time.NewTicker(every)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-			s.DeliverTruststore(payload)
-		}
 	}
 }
