@@ -83,15 +83,32 @@ func notification(event, prefix string, function awslambda.Function) *awss3.CfnB
 // startTimer invokes the preprocessor with the input on which it compares the catalog with the upload bucket:
 // events may come late or never, and time alone makes a CRL current or expired.
 func (g *Gate) startTimer() {
-	every := durationOr(orZero(g.props.Preprocessor).ReconcileEvery, reconcileEvery)
-	rule := awsevents.NewRule(g, jsii.String("Timer"), &awsevents.RuleProps{
-		Description: jsii.String("crlgate: has the preprocessor compare the catalog with the upload bucket"),
-		Schedule:    awsevents.Schedule_Rate(awscdk.Duration_Minutes(jsii.Number(every.Minutes()))),
+	g.addTimer(timer{
+		id: "Timer", description: "crlgate: has the preprocessor compare the catalog with the upload bucket",
+		function: g.Preprocessor, asks: "reconcile", every: durationOr(orZero(g.props.Preprocessor).ReconcileEvery, reconcileEvery),
+		retries: 2, age: time.Hour,
 	})
-	rule.AddTarget(awseventstargets.NewLambdaFunction(g.Preprocessor, &awseventstargets.LambdaFunctionProps{
-		Event:           awsevents.RuleTargetInput_FromObject(map[string]string{"crlgate": "reconcile"}),
+}
+
+// timer invokes a function over and over.
+type timer struct {
+	id, description string
+	function        awslambda.Function
+	asks            string        // the request in the event
+	every           time.Duration // whole minutes
+	retries         float64       // of an event that Lambda does not take
+	age             time.Duration // for which it is tried
+}
+
+func (g *Gate) addTimer(t timer) {
+	rule := awsevents.NewRule(g, jsii.String(t.id), &awsevents.RuleProps{
+		Description: jsii.String(t.description),
+		Schedule:    awsevents.Schedule_Rate(awscdk.Duration_Minutes(jsii.Number(t.every.Minutes()))),
+	})
+	rule.AddTarget(awseventstargets.NewLambdaFunction(t.function, &awseventstargets.LambdaFunctionProps{
+		Event:           awsevents.RuleTargetInput_FromObject(map[string]string{"crlgate": t.asks}),
 		DeadLetterQueue: g.FailureQueue,
-		RetryAttempts:   jsii.Number(2),
-		MaxEventAge:     awscdk.Duration_Hours(jsii.Number(1)),
+		RetryAttempts:   jsii.Number(t.retries),
+		MaxEventAge:     awscdk.Duration_Seconds(jsii.Number(t.age.Seconds())),
 	}))
 }

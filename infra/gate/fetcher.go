@@ -6,8 +6,6 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/jsii-runtime-go"
@@ -110,17 +108,11 @@ func (g *Gate) addFetcherEvents() {
 		MaximumEventAgeInSeconds: jsii.Number(60),
 	})
 	checks.Suppress(retries, nextMinuteRetries)
-	every := durationOr(g.props.Fetcher.Every, fetchEvery)
-	rule := awsevents.NewRule(g, jsii.String("FetcherTimer"), &awsevents.RuleProps{
-		Description: jsii.String("crlgate: has the fetcher look for CRLs that are due"),
-		Schedule:    awsevents.Schedule_Rate(awscdk.Duration_Minutes(jsii.Number(every.Minutes()))),
+	g.addTimer(timer{
+		id: "FetcherTimer", description: "crlgate: has the fetcher look for CRLs that are due",
+		function: g.Fetcher, asks: "fetch", every: durationOr(g.props.Fetcher.Every, fetchEvery),
+		retries: 0, age: time.Minute,
 	})
-	rule.AddTarget(awseventstargets.NewLambdaFunction(g.Fetcher, &awseventstargets.LambdaFunctionProps{
-		Event:           awsevents.RuleTargetInput_FromObject(map[string]string{"crlgate": "fetch"}),
-		DeadLetterQueue: g.FailureQueue,
-		RetryAttempts:   jsii.Number(0),
-		MaxEventAge:     awscdk.Duration_Minutes(jsii.Number(1)),
-	}))
 }
 
 // fetcherAlarms tell that CRLs do not come by themselves any more.

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
@@ -98,16 +96,11 @@ func (g *Gate) addTruststoreEvents() {
 		return
 	}
 	g.retryEvents("TruststoreRetries", g.Truststore, 2, time.Hour)
-	rule := awsevents.NewRule(g, jsii.String("TruststoreTimer"), &awsevents.RuleProps{
-		Description: jsii.String("crlgate: has the domain's truststore compared with the issuers"),
-		Schedule:    awsevents.Schedule_Rate(awscdk.Duration_Minutes(jsii.Number(truststorePeriod.Minutes()))),
+	g.addTimer(timer{
+		id: "TruststoreTimer", description: "crlgate: has the domain's truststore compared with the issuers",
+		function: g.Truststore, asks: "truststore", every: truststorePeriod,
+		retries: 2, age: time.Hour,
 	})
-	rule.AddTarget(awseventstargets.NewLambdaFunction(g.Truststore, &awseventstargets.LambdaFunctionProps{
-		Event:           awsevents.RuleTargetInput_FromObject(map[string]string{"crlgate": "truststore"}),
-		DeadLetterQueue: g.FailureQueue,
-		RetryAttempts:   jsii.Number(2),
-		MaxEventAge:     awscdk.Duration_Hours(jsii.Number(1)),
-	}))
 	if !g.movesTruststore() {
 		return
 	}
