@@ -1,59 +1,38 @@
 package e2e
 
 import (
+	"context"
 	"encoding/hex"
-	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"path/filepath"
-	"sync"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/lambdaruntime"
+	"github.com/crlgate/crlgate/internal/domainapi"
+	"github.com/crlgate/crlgate/pkg/objectstore"
+	"github.com/crlgate/crlgate/pkg/truststore"
 )
-
-// domainAPI is as much of API Gateway as the function that keeps the truststore
-// calls: it reads a domain and moves it to another truststore.
-type domainAPI struct {
-	mu          sync.Mutex
-	uri, moved  string
-	warnings    []string
-	unavailable bool
-}
-
-func (d *domainAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	w.Header().Set("Content-Type", "application/json")
-	if d.unavailable {
-		w.WriteHeader(http.StatusInternalServerError)
-		return
-	}
-	if r.Method == http.MethodPatch {
-		var update struct {
-			MutualTlsAuthentication struct{ TruststoreUri, TruststoreVersion string }
-		}
-		if err := json.NewDecoder(r.Body).Decode(&update); err != nil {
-			w.WriteHeader(http.StatusBadRequest)
-			return
-		}
-		d.uri, d.moved = update.MutualTlsAuthentication.TruststoreUri, update.MutualTlsAuthentication.TruststoreVersion
-	}
-	_ = json.NewEncoder(w).Encode(map[string]any{
-		"domainName": "api.example.com", "domainNameConfigurations": []any{map[string]any{"endpointType": "REGIONAL", "domainNameStatus": "AVAILABLE"}},
-		"mutualTlsAuthentication": map[string]any{"truststoreUri": d.uri, "truststoreVersion": d.moved, "truststoreWarnings": d.warnings},
-	})
-}
 
 // truststore has the function that keeps the truststore find a domain that is out
 // of step, move it, be warned, and fail.
 func (s *scenario) truststore(pin [32]byte) {
 	s.t.Helper()
-	api := &domainAPI{uri: "s3://" + s.cacheBucket + "/absent.pem"}
-	server := httptest.NewServer(api)
-	s.t.Cleanup(server.Close)
+	api, err := domainapi.Start(domainapi.Config{
+		Domain: domainapi.Domain{
+			Name: "api.example.com", URI: "s3://" + s.cacheBucket + "/absent.pem", Status: "AVAILABLE",
+			CertificateARN: "arn:aws:acm:us-east-1:123456789012:certificate/c", SecurityPolicy: "TLS_1_2",
+		},
+		Load: func(ctx context.Context, _, key, version string) ([]byte, string, error) {
+			data, object, err := s.Cache.ReadAll(ctx, key, truststore.MaxSize, objectstore.GetOptions{VersionID: version})
+			return data, object.VersionID, err
+		},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer api.Close()
 	run := func(settings map[string]string) {
 		env := map[string]string{
-			"AWS_ENDPOINT_URL_S3": s.S3.Endpoint, "AWS_ENDPOINT_URL_APIGATEWAYV2": server.URL, "AWS_MAX_ATTEMPTS": "1",
+			"AWS_ENDPOINT_URL_S3": s.S3.Endpoint, "AWS_ENDPOINT_URL_APIGATEWAYV2": api.URL(), "AWS_MAX_ATTEMPTS": "1",
 			"CACHE_BUCKET": s.cacheBucket, "DOMAIN_NAME": "api.example.com",
 		}
 		for k, v := range settings {
@@ -75,15 +54,15 @@ func (s *scenario) truststore(pin [32]byte) {
 	}
 	run(nil)
 	s.awaitLog("truststore out of step")
-	api.mu.Lock()
-	api.warnings = []string{"Certificate not valid yet"}
-	api.mu.Unlock()
 	run(map[string]string{"MOVE_DOMAIN": "true", "PINNED_ISSUERS": hex.EncodeToString(pin[:])})
 	s.awaitLog("moving the domain")
 	s.awaitLog("truststore in step")
-	api.mu.Lock()
-	api.unavailable = true
-	api.mu.Unlock()
+	api.Change(func(d *domainapi.Domain) { d.Warnings = []string{"Certificate not valid yet"} })
+	run(nil)
+	s.awaitLog("API Gateway warns of the truststore")
+	api.OnRequest(func(domainapi.Request) *domainapi.Fault {
+		return &domainapi.Fault{Status: http.StatusInternalServerError, Type: "InternalServerErrorException", Message: "unavailable"}
+	})
 	run(nil)
 	s.awaitLog(`"not done"`, "crlgate-truststore")
 }
