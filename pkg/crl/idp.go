@@ -3,6 +3,8 @@ package crl
 import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/crlgate/crlgate/internal/der"
 )
 
 // IssuingDistributionPoint is the scope of a CRL (RFC 5280 §5.2.5).
@@ -30,7 +32,7 @@ type IssuingDistributionPoint struct {
 type ReasonFlags uint16
 
 // AllReasons are the reasons a scope can name, bits 1 to 8.
-const AllReasons ReasonFlags = 0x1fe
+const AllReasons ReasonFlags = der.AllReasons
 
 // HasDistributionPoint reports whether the scope names a distribution point.
 func (d *IssuingDistributionPoint) HasDistributionPoint() bool {
@@ -64,10 +66,11 @@ func parseIDP(v cryptobyte.String) (*IssuingDistributionPoint, error) {
 		return nil, bad
 	}
 	if has {
-		var ok bool
-		if d.OnlySomeReasons, ok = parseReasonFlags(field); !ok {
+		flags, ok := der.ReasonFlags(field)
+		if !ok {
 			return nil, refuse(IDPMalformed, "onlySomeReasons is not a ReasonFlags bit string")
 		}
+		d.OnlySomeReasons = ReasonFlags(flags)
 		if d.OnlySomeReasons == 0 {
 			return nil, refuse(ReasonsEmpty, "onlySomeReasons names no reason: the CRL would cover nothing")
 		}
@@ -108,7 +111,8 @@ func readFlag(seq *cryptobyte.String, tag uint8, out *bool) bool {
 }
 
 // parseDistributionPointName reads the CHOICE of fullName [0] and
-// nameRelativeToCRLIssuer [1].
+// nameRelativeToCRLIssuer [1]. It asks more of the names than package der does for
+// certificates: that their kinds are known, and directory names exact.
 func parseDistributionPointName(in cryptobyte.String) (full [][]byte, relative []byte, ok bool) {
 	var names cryptobyte.String
 	var tag cbasn1.Tag
@@ -130,21 +134,4 @@ func parseDistributionPointName(in cryptobyte.String) (full [][]byte, relative [
 		return nil, relative, exactRDN(names)
 	}
 	return nil, nil, false
-}
-
-// parseReasonFlags reads the contents of a named BIT STRING.
-func parseReasonFlags(b []byte) (ReasonFlags, bool) {
-	if len(b) < 1 || b[0] > 7 || len(b) == 1 && b[0] != 0 || len(b) > 3 {
-		return 0, false
-	}
-	if len(b) > 1 && b[len(b)-1]&(1<<b[0]-1) != 0 {
-		return 0, false // unused bits must be zero in DER
-	}
-	var flags ReasonFlags
-	for i := range 8 * (len(b) - 1) {
-		if b[1+i/8]&(0x80>>(i%8)) != 0 {
-			flags |= 1 << i
-		}
-	}
-	return flags & AllReasons, true
 }
