@@ -4,31 +4,23 @@ import (
 	"crypto/x509/pkix"
 	"math/big"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/crlgate/crlgate/internal/pki"
+	"github.com/crlgate/crlgate/internal/pki/openssltest"
 	"github.com/crlgate/crlgate/internal/pki/pkitest"
 )
 
-// openssl runs openssl and returns what it printed. Without openssl the test
-// is skipped, unless CI=true: there it fails.
+// openssl runs openssl and returns what it printed.
 func openssl(t *testing.T, args ...string) string {
 	t.Helper()
-	path, err := exec.LookPath("openssl")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("openssl is not installed, and CI=true: install it")
-		}
-		t.Skip("openssl is not installed")
-	}
-	out, err := exec.Command(path, args...).CombinedOutput()
+	out, err := openssltest.New(t).Try(args...)
 	if err != nil {
 		t.Logf("openssl %s: %v", strings.Join(args, " "), err)
 	}
-	return string(out)
+	return out
 }
 
 func file(t *testing.T, name string, content []byte) string {

@@ -7,21 +7,20 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/stack"
 	"github.com/crlgate/crlgate/internal/pki"
+	"github.com/crlgate/crlgate/internal/pki/openssltest"
 	"github.com/crlgate/crlgate/pkg/preprocess"
 )
 
 // opensslCA is a CA that openssl keeps, in a folder of its own.
 type opensslCA struct {
+	openssltest.Folder
 	t    *testing.T
-	dir  string
 	name string
 	sign []string // options for signing CRLs
 	cdp  string   // URI of the CRL distribution point; "": none
@@ -67,53 +66,25 @@ authorityKeyIdentifier = keyid:always
 fullname = URI:%[3]s
 `
 
-// needOpenSSL ends the test where there is no openssl: in CI as failed.
-func needOpenSSL(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("openssl"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("openssl is not installed, and this is CI: install it")
-		}
-		t.Skip("openssl is not installed: nothing WAS COMPARED with it")
-	}
-}
-
 func newOpenSSLCA(t *testing.T, name, cdp string, key, sign []string) *opensslCA {
 	t.Helper()
-	ca := &opensslCA{t: t, dir: t.TempDir(), name: name, sign: sign, cdp: cdp}
+	ca := &opensslCA{Folder: openssltest.New(t), t: t, name: name, sign: sign, cdp: cdp}
 	leaf, crl, uri := "", "", "http://unused.example/"
 	if cdp != "" {
 		leaf, crl, uri = "crlDistributionPoints = URI:"+cdp, "issuingDistributionPoint = critical,@point", cdp
 	}
-	writeFile(t, ca.dir, "ca.cnf", fmt.Appendf(nil, opensslConfig, leaf, crl, uri))
-	writeFile(t, ca.dir, "index.txt", nil)
-	writeFile(t, ca.dir, "serial", []byte("1000\n"))
-	writeFile(t, ca.dir, "crlnumber", []byte("01\n"))
-	ca.openssl(append([]string{"genpkey", "-out", "ca.key"}, key...)...)
-	ca.openssl("req", "-x509", "-new", "-config", "ca.cnf", "-extensions", "root", "-key", "ca.key", "-days", "3650", "-subj", "/O=crlgate e2e/CN=openssl "+name, "-out", "ca.pem")
+	ca.Write("ca.cnf", fmt.Appendf(nil, opensslConfig, leaf, crl, uri))
+	ca.Write("index.txt", nil)
+	ca.Write("serial", []byte("1000\n"))
+	ca.Write("crlnumber", []byte("01\n"))
+	ca.Run(append([]string{"genpkey", "-out", "ca.key"}, key...)...)
+	ca.Run("req", "-x509", "-new", "-config", "ca.cnf", "-extensions", "root", "-key", "ca.key", "-days", "3650", "-subj", "/O=crlgate e2e/CN=openssl "+name, "-out", "ca.pem")
 	return ca
 }
 
-// openssl runs openssl in the CA's folder; it must succeed.
-func (ca *opensslCA) openssl(args ...string) {
-	ca.t.Helper()
-	if out, err := ca.try(args...); err != nil {
-		ca.t.Fatalf("openssl %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-}
-
-func (ca *opensslCA) try(args ...string) (string, error) {
-	cmd := exec.CommandContext(ca.t.Context(), "openssl", args...)
-	cmd.Dir = ca.dir
-	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
-func (ca *opensslCA) path(name string) string { return filepath.Join(ca.dir, name) }
-
 func (ca *opensslCA) read(name string) []byte {
 	ca.t.Helper()
-	return must[[]byte](ca.t, "reading what openssl wrote")(os.ReadFile(ca.path(name)))
+	return must[[]byte](ca.t, "reading what openssl wrote")(os.ReadFile(ca.Path(name)))
 }
 
 func (ca *opensslCA) der(name string) []byte {
@@ -142,9 +113,9 @@ func (ca *opensslCA) authority() *authority {
 // issue has openssl issue a client certificate, which lies in name.pem.
 func (ca *opensslCA) issue(name string) *pki.Leaf {
 	ca.t.Helper()
-	ca.openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", name+".key")
-	ca.openssl("req", "-new", "-config", "ca.cnf", "-key", name+".key", "-subj", "/CN="+name, "-out", name+".csr")
-	ca.openssl("ca", "-batch", "-notext", "-config", "ca.cnf", "-in", name+".csr", "-out", name+".pem")
+	ca.Run("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", name+".key")
+	ca.Run("req", "-new", "-config", "ca.cnf", "-key", name+".key", "-subj", "/CN="+name, "-out", name+".csr")
+	ca.Run("ca", "-batch", "-notext", "-config", "ca.cnf", "-in", name+".csr", "-out", name+".pem")
 	der := ca.der(name + ".pem")
 	cert := must[*x509.Certificate](ca.t, "reading a certificate")(x509.ParseCertificate(der))
 	return &pki.Leaf{DER: der, Certificate: cert, Key: ca.signer(name + ".key"), Issuer: &pki.CA{}}
@@ -152,20 +123,20 @@ func (ca *opensslCA) issue(name string) *pki.Leaf {
 
 func (ca *opensslCA) revoke(name string) {
 	ca.t.Helper()
-	ca.openssl("ca", "-config", "ca.cnf", "-revoke", name+".pem", "-crl_reason", "keyCompromise")
+	ca.Run("ca", "-config", "ca.cnf", "-revoke", name+".pem", "-crl_reason", "keyCompromise")
 }
 
 // crl has openssl make the next CRL, as name.crl in PEM and name.der.
 func (ca *opensslCA) crl(name string) {
 	ca.t.Helper()
-	ca.openssl(append([]string{"ca", "-config", "ca.cnf", "-gencrl", "-out", name + ".crl"}, ca.sign...)...)
-	ca.openssl("crl", "-in", name+".crl", "-outform", "DER", "-out", name+".der")
+	ca.Run(append([]string{"ca", "-config", "ca.cnf", "-gencrl", "-out", name + ".crl"}, ca.sign...)...)
+	ca.Run("crl", "-in", name+".crl", "-outform", "DER", "-out", name+".der")
 }
 
 // verify asks openssl for the status of a certificate.
 func (ca *opensslCA) verify(crl, cert string, at time.Time) string {
 	ca.t.Helper()
-	out, err := ca.try("verify", "-attime", fmt.Sprint(at.Unix()), "-crl_check", "-CAfile", "ca.pem", "-CRLfile", crl, cert)
+	out, err := ca.Try("verify", "-attime", fmt.Sprint(at.Unix()), "-crl_check", "-CAfile", "ca.pem", "-CRLfile", crl, cert)
 	switch {
 	case err == nil:
 		return "good"
@@ -181,7 +152,7 @@ func (ca *opensslCA) agree(want, crl, cert string, at time.Time) {
 	if got := ca.verify(crl, cert, at); got != want {
 		ca.t.Errorf("openssl verify of %s with %s at %v: %s, want %s", cert, crl, at, got, want)
 	}
-	got := check(ca.t, "--issuer", ca.path("ca.pem"), "--crl", ca.path(crl), "--at", at.UTC().Format(time.RFC3339), ca.path(cert))
+	got := check(ca.t, "--issuer", ca.Path("ca.pem"), "--crl", ca.Path(crl), "--at", at.UTC().Format(time.RFC3339), ca.Path(cert))
 	if text(got.Status) != want {
 		ca.t.Errorf("crlgate check of %s with %s at %v: %s (%s; CRL %+v), want %s, as openssl says", cert, crl, at, text(got.Status), text(got.Reason), got.CRLs, want)
 	}
@@ -191,7 +162,6 @@ func (ca *opensslCA) agree(want, crl, cert string, at time.Time) {
 // whole stack, and crlgate check answers as openssl verify does.
 func TestOpenSSL(t *testing.T) {
 	t.Parallel()
-	needOpenSSL(t)
 	rsa := []string{"-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"}
 	curve := func(name string) []string {
 		return []string{"-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:" + name}
@@ -246,11 +216,10 @@ func TestOpenSSL(t *testing.T) {
 // neither openssl nor crlgate takes that for the CA's own.
 func TestOpenSSLForgery(t *testing.T) {
 	t.Parallel()
-	needOpenSSL(t)
 	curve := []string{"-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"}
 	ca, forger := newOpenSSLCA(t, "same", "", curve, nil), newOpenSSLCA(t, "same", "", curve, nil)
 	ca.issue("good")
 	forger.crl("forged")
-	writeFile(t, ca.dir, "forged.crl", forger.read("forged.crl"))
+	ca.Write("forged.crl", forger.read("forged.crl"))
 	ca.agree("unknown", "forged.crl", "good.pem", time.Now())
 }

@@ -1,70 +1,39 @@
 package check_test
 
 import (
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/check"
+	"github.com/crlgate/crlgate/internal/pki/openssltest"
 )
 
 // opensslCA is a CA that openssl keeps in a folder.
 type opensslCA struct {
-	t         *testing.T
-	dir, name string
+	openssltest.Folder
+	t    *testing.T
+	name string
 }
-
-// opensslRun runs openssl in a folder and returns what it says.
-func opensslRun(t *testing.T, dir string, args ...string) (string, error) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "openssl", args...)
-	cmd.Dir = dir
-	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
-func (a *opensslCA) openssl(args ...string) {
-	a.t.Helper()
-	if out, err := opensslRun(a.t, a.dir, args...); err != nil {
-		a.t.Fatalf("openssl %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-}
-
-func (a *opensslCA) path(name string) string { return filepath.Join(a.dir, name) }
 
 // newOpenSSLCA makes a CA in a folder of its own. leaf are extensions of its
 // client certificates.
 func newOpenSSLCA(t *testing.T, name string) *opensslCA {
 	t.Helper()
-	if _, err := exec.LookPath("openssl"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("openssl is not there: its CRLs were not tried")
-		}
-		t.Skip("openssl is not there: its CRLs WERE NOT TRIED")
-	}
-	a := &opensslCA{t, t.TempDir(), name}
-	a.write("index.txt", "")
-	a.write("index.txt.attr", "unique_subject = no\n")
-	a.write("serial", "1000\n")
+	a := &opensslCA{openssltest.New(t), t, name}
+	a.Write("index.txt", nil)
+	a.Write("index.txt.attr", []byte("unique_subject = no\n"))
+	a.Write("serial", []byte("1000\n"))
 	a.config("", "")
-	a.openssl("req", "-config", "ca.cnf", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "3650", "-subj", "/O=openssl/CN="+name, "-extensions", "root")
+	a.Run("req", "-config", "ca.cnf", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "3650", "-subj", "/O=openssl/CN="+name, "-extensions", "root")
 	return a
-}
-
-func (a *opensslCA) write(name, text string) {
-	a.t.Helper()
-	if err := os.WriteFile(a.path(name), []byte(text), 0o600); err != nil {
-		a.t.Fatal(err)
-	}
 }
 
 // config writes the configuration, with extensions of certificates and of CRLs.
 func (a *opensslCA) config(leaf, crl string) {
 	a.t.Helper()
-	a.write("ca.cnf", `[ca]
+	a.Write("ca.cnf", []byte(`[ca]
 default_ca = this
 [this]
 dir = .
@@ -96,39 +65,39 @@ authorityKeyIdentifier = keyid
 `+leaf+`
 [crl]
 authorityKeyIdentifier = keyid
-`+crl+"\n")
+`+crl+"\n"))
 }
 
 // issue issues a client certificate.
 func (a *opensslCA) issue(name string) string {
 	a.t.Helper()
-	a.openssl("req", "-config", "ca.cnf", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name+".key", "-out", name+".csr", "-subj", "/CN="+name)
-	a.openssl("ca", "-config", "ca.cnf", "-batch", "-notext", "-in", name+".csr", "-out", name+".pem")
-	return a.path(name + ".pem")
+	a.Run("req", "-config", "ca.cnf", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name+".key", "-out", name+".csr", "-subj", "/CN="+name)
+	a.Run("ca", "-config", "ca.cnf", "-batch", "-notext", "-in", name+".csr", "-out", name+".pem")
+	return a.Path(name + ".pem")
 }
 
 // crl has openssl make a CRL of a number (hex) from the index, which then
 // begins anew: what it lists was revoked since the CRL before.
 func (a *opensslCA) crl(name, number string) string {
 	a.t.Helper()
-	a.write("crlnumber", number+"\n")
-	a.openssl("ca", "-config", "ca.cnf", "-gencrl", "-crlexts", "crl", "-out", name+".crl")
-	return a.path(name + ".crl")
+	a.Write("crlnumber", []byte(number+"\n"))
+	a.Run("ca", "-config", "ca.cnf", "-gencrl", "-crlexts", "crl", "-out", name+".crl")
+	return a.Path(name + ".crl")
 }
 
 func (a *opensslCA) revoke(name, reason string) {
 	a.t.Helper()
-	a.openssl("ca", "-config", "ca.cnf", "-revoke", name+".pem", "-crl_reason", reason)
+	a.Run("ca", "-config", "ca.cnf", "-revoke", name+".pem", "-crl_reason", reason)
 }
 
 // forget takes everything out of the index, so that the next CRL is empty.
-func (a *opensslCA) forget() { a.write("index.txt", "") }
+func (a *opensslCA) forget() { a.Write("index.txt", nil) }
 
 // agreed asks check about a certificate, and openssl too, unless it cannot
 // tell; want is the status.
 func (a *opensslCA) agreed(cert string, crls []string, want, says string) {
 	a.t.Helper()
-	r, err := check.Run(a.t.Context(), check.Input{Issuers: []string{a.path("ca.pem")}, CRLs: crls, Cert: cert, At: time.Now()})
+	r, err := check.Run(a.t.Context(), check.Input{Issuers: []string{a.Path("ca.pem")}, CRLs: crls, Cert: cert, At: time.Now()})
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -144,7 +113,7 @@ func (a *opensslCA) agreed(cert string, crls []string, want, says string) {
 	for _, c := range crls {
 		args = append(args, "-CRLfile", c)
 	}
-	out, _ := opensslRun(a.t, a.dir, append(args, cert)...)
+	out, _ := a.Try(append(args, cert)...)
 	if !strings.Contains(out, says) {
 		a.t.Errorf("%s: openssl says %q, want %q", filepath.Base(cert), out, says)
 	}
@@ -236,7 +205,7 @@ func TestOpenSSLIndirect(t *testing.T) {
 	lists.config("", "")
 	direct := lists.crl("direct", "01")
 	for file, want := range map[string]string{crl: "good", direct: "unknown"} {
-		in := check.Input{Issuers: []string{a.path("ca.pem"), lists.path("ca.pem")}, CRLs: []string{file}, Cert: cert, At: time.Now()}
+		in := check.Input{Issuers: []string{a.Path("ca.pem"), lists.Path("ca.pem")}, CRLs: []string{file}, Cert: cert, At: time.Now()}
 		r, err := check.Run(t.Context(), in)
 		if err != nil {
 			t.Fatal(err)
