@@ -77,10 +77,7 @@ func TestServersWithoutValidators(t *testing.T) {
 // TestTheStateIsLost: what lies there is compared, and the CRL not written again.
 func TestTheStateIsLost(t *testing.T) {
 	w := newWorld(t)
-	p := &publisher{}
-	p.set(makeCRL(t, 1), `"1"`)
-	url, _ := serve(t, p.ServeHTTP)
-	w.ca("a", testCA(), url)
+	w.publishes(1)
 	s := w.one(Want{})
 	for _, broken := range []string{"", "{", `{"ca":"a"}`} {
 		key := s.stateKey()
@@ -101,10 +98,7 @@ func (s *State) stateKey() string {
 // TestTheUploadIsGoneOrAnother: validators count only for what still lies there.
 func TestTheUploadIsGoneOrAnother(t *testing.T) {
 	w := newWorld(t)
-	p := &publisher{}
-	p.set(makeCRL(t, 1), `"1"`)
-	url, _ := serve(t, p.ServeHTTP)
-	w.ca("a", testCA(), url)
+	p := w.publishes(1)
 	key := w.one(Want{}).Key
 	w.uploads.Remove(key)
 	w.is(w.one(Want{All: true}), OutcomeFetched, Fetched)
@@ -119,10 +113,8 @@ func TestTheUploadIsGoneOrAnother(t *testing.T) {
 // "not modified" for ever.
 func TestValidatorsThatLie(t *testing.T) {
 	w := newWorld(t)
-	p := &publisher{lie: true}
-	p.set(makeCRL(t, 1), `"1"`)
-	url, _ := serve(t, p.ServeHTTP)
-	w.ca("a", testCA(), url)
+	p := w.publishes(1)
+	p.lie = true
 	s := w.one(Want{})
 	p.set(makeCRL(t, 2), `"1"`)
 	for range 200 {
@@ -142,10 +134,7 @@ func TestValidatorsThatLie(t *testing.T) {
 
 func TestFailuresAreCountedAndOver(t *testing.T) {
 	w := newWorld(t)
-	p := &publisher{}
-	p.set(makeCRL(t, 1), `"1"`)
-	url, _ := serve(t, p.ServeHTTP)
-	w.ca("a", testCA(), url)
+	p := w.publishes(1)
 	good := w.one(Want{})
 	p.set(nil, `"2"`)
 	var pauses []time.Duration
@@ -173,11 +162,8 @@ func TestFailuresAreCountedAndOver(t *testing.T) {
 // TestAnErrorPageTakesNoPlace: what was fetched before stays.
 func TestAnErrorPageTakesNoPlace(t *testing.T) {
 	w := newWorld(t)
-	p := &publisher{}
-	crl := makeCRL(t, 1)
-	p.set(crl, `"1"`)
-	url, _ := serve(t, p.ServeHTTP)
-	w.ca("a", testCA(), url)
+	p := w.publishes(1)
+	crl := makeCRLBytes(p)
 	key := w.one(Want{}).Key
 	p.set([]byte("<html>"), `"2"`)
 	w.is(w.one(Want{All: true}), OutcomeFailed, NotACRL)
@@ -189,10 +175,7 @@ func TestAnErrorPageTakesNoPlace(t *testing.T) {
 // TestAnOlderCRL is the preprocessor's business: it is uploaded, and refused there.
 func TestAnOlderCRL(t *testing.T) {
 	w := newWorld(t)
-	p := &publisher{}
-	p.set(makeCRL(t, 5), `"5"`)
-	url, _ := serve(t, p.ServeHTTP)
-	w.ca("a", testCA(), url)
+	p := w.publishes(5)
 	w.one(Want{})
 	p.set(makeCRL(t, 4), `"4"`)
 	s := w.one(Want{All: true})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -133,6 +134,17 @@ func (p *publisher) set(body []byte, etag string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.body, p.etag = body, etag
+}
+
+// publishes has the CA "a" name a server that publishes the CRL of a number, under that
+// as its ETag.
+func (w *world) publishes(number int64) *publisher {
+	w.t.Helper()
+	p := &publisher{}
+	p.set(makeCRL(w.t, number), strconv.Quote(strconv.FormatInt(number, 10)))
+	url, _ := serve(w.t, p.ServeHTTP)
+	w.ca("a", testCA(), url)
+	return p
 }
 
 func (p *publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
