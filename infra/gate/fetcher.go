@@ -35,17 +35,13 @@ func (g *Gate) addFetcher() {
 	if p == nil {
 		return
 	}
-	var reserved *float64
-	if !isTrue(orZero(g.props.Preprocessor).Unreserved) {
-		reserved = jsii.Number(1) // two at once would fetch the same twice
-	}
 	g.Fetcher = g.newFunction("Fetcher", fetcherName, functionSettings{
 		description: "crlgate: fetches CRLs from where CAs publish them, for the preprocessor to verify",
 		environment: g.fetcherEnvironment(*p),
 		statements:  g.fetcherStatements(*p),
 		memory:      fetcherMemory,
 		timeout:     fetcherTimeout,
-		reserved:    reserved,
+		reserved:    g.reserved(1), // two at once would fetch the same twice
 		storage:     fetcherStorage(*p),
 		systemLog:   awslambda.SystemLogLevel_WARN,
 	})

@@ -55,20 +55,25 @@ func uploadPrefixes(p PreprocessorProps) []string {
 
 func (g *Gate) addPreprocessor() {
 	p := orZero(g.props.Preprocessor)
-	var reserved *float64
-	if !isTrue(p.Unreserved) {
-		reserved = jsii.Number(numberOr(p.ReservedConcurrency, 2))
-	}
 	g.Preprocessor = g.newFunction("Preprocessor", preprocessorName, functionSettings{
 		description: "crlgate: verifies and flattens CRLs, and publishes what the authorizer reads",
 		environment: g.preprocessorEnvironment(p),
 		statements:  g.preprocessorStatements(p),
 		memory:      numberOr(p.MemorySize, preprocessorMemory),
 		timeout:     durationOr(p.Timeout, preprocessorTimeout),
-		reserved:    reserved,
+		reserved:    g.reserved(numberOr(p.ReservedConcurrency, 2)),
 		systemLog:   awslambda.SystemLogLevel_INFO, // a line a run, with its duration and memory
 	})
 	checks.Suppress(g.Preprocessor, failureDestination)
+}
+
+// reserved is the concurrency of a function that nobody waits for: so much, or none reserved in an account that
+// has none to reserve.
+func (g *Gate) reserved(concurrency float64) *float64 {
+	if isTrue(orZero(g.props.Preprocessor).Unreserved) {
+		return nil
+	}
+	return jsii.Number(concurrency)
 }
 
 func (g *Gate) addAuthorizer() {

@@ -32,17 +32,13 @@ func (g *Gate) addTruststore() {
 	if p == nil {
 		return
 	}
-	var reserved *float64
-	if !isTrue(orZero(g.props.Preprocessor).Unreserved) {
-		reserved = jsii.Number(1) // two that move the domain at once only do the same twice
-	}
 	g.Truststore = g.newFunction("Truststore", truststoreName, functionSettings{
 		description: "crlgate: keeps the truststore of " + *p.DomainName + " in step with the issuers, or tells that it is not",
 		environment: g.truststoreEnvironment(*p),
 		statements:  g.truststoreStatements(*p),
 		memory:      truststoreMemory,
 		timeout:     truststoreTimeout,
-		reserved:    reserved,
+		reserved:    g.reserved(1), // two that move the domain at once only do the same twice
 		systemLog:   awslambda.SystemLogLevel_WARN,
 		exact:       true,
 	})
