@@ -82,14 +82,14 @@ tiny.go:40: Sum: sum + last → sum - last
 tiny.go:44: Unused: a && b → b   (no test reaches it)
 tiny.go:44: Unused: a && b → a   (no test reaches it)
 tiny.go:44: Unused: a && b → !(a && b)   (no test reaches it)
-tiny.go:53: Kind: default → (body dropped)   (no test reaches it)
+tiny.go:63: Kind: default → (body dropped)   (no test reaches it)
 
 Explanations that do not hold:
 explained.txt:19: explained, and killed by . TestGrade: tiny.go:20: Grade: n >= top → n > top
 explained.txt:15: there is no such mutant any more: tiny.go: top → top + 1
 
   package  mutants  killed by a test  by the time limit  survived, explained  survived   score
-        .       38                28                  1                    4         5  85.2 %
+        .       43                33                  1                    4         5  87.1 %
 `
 	if out != want {
 		t.Errorf("got\n%s\nwant\n%s", out, want)

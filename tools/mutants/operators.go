@@ -116,7 +116,7 @@ func (m *mutator) visit(n ast.Node) {
 		m.boolean(e)
 		m.integer(e)
 	}
-	if s, ok := n.(ast.Stmt); ok && m.inList() {
+	if s, ok := n.(ast.Stmt); ok && m.inList(s) {
 		m.statement(s)
 	}
 }

@@ -19,10 +19,12 @@ func (m *mutator) ancestor(n int) ast.Node {
 
 // inList says that the node at hand is one of a list of statements, and so can
 // be left out.
-func (m *mutator) inList() bool {
-	switch m.ancestor(1).(type) {
-	case *ast.BlockStmt, *ast.CaseClause, *ast.CommClause:
+func (m *mutator) inList(s ast.Stmt) bool {
+	switch p := m.ancestor(1).(type) {
+	case *ast.BlockStmt, *ast.CaseClause:
 		return true
+	case *ast.CommClause:
+		return s != p.Comm
 	}
 	return false
 }
@@ -175,6 +177,9 @@ func (m *mutator) integer(e ast.Expr) {
 	}
 	up, down := m.saysTheSame(e)
 	before, head, tail := m.surroundings(e)
+	if _, ok := m.ancestor(1).(*ast.BinaryExpr); ok && before != m.text(e) {
+		head, tail = head+"(", ")"+tail
+	}
 	add := func(by int64, after string) {
 		m.changeAs(e, e, short(before), short(head+m.text(e)+after+tail), func(id int, inner string) string {
 			return fmt.Sprintf("mutAdd[%s](%d, %d, %s)", name, id, by, inner)

@@ -43,6 +43,16 @@ func Sum(n int) int {
 // Unused is called by no test.
 func Unused(a, b bool) bool { return a && b }
 
+// First waits for one of two channels.
+func First(a, b chan int) (n int) {
+	select {
+	case n = <-a:
+		n *= 2
+	case <-b:
+	}
+	return n
+}
+
 // Kind ends in a switch, so that a dropped clause would fall out of the function.
 func Kind(v any) int {
 	switch v := v.(type) {

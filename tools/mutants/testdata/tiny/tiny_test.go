@@ -34,6 +34,18 @@ func FuzzSum(f *testing.F) {
 	})
 }
 
+func TestFirst(t *testing.T) {
+	a, b := make(chan int, 1), make(chan int, 1)
+	a <- 3
+	if n := First(a, b); n != 6 {
+		t.Errorf("First is %d", n)
+	}
+	b <- 3
+	if n := First(a, b); n != 0 {
+		t.Errorf("First is %d", n)
+	}
+}
+
 func ExampleKind() {
 	fmt.Println(Kind(7), Kind("x"), Kind([]byte("x")))
 	// Output: 7 2 2
