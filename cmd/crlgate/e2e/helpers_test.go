@@ -318,13 +318,3 @@ func must[T any](t testing.TB, what string) func(T, error) T {
 		return v
 	}
 }
-
-// writeFile writes a file of the test's own folder and returns its path.
-func writeFile(t testing.TB, dir, name string, data []byte) string {
-	t.Helper()
-	path := filepath.Join(dir, name)
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
