@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"sync/atomic"
 	"time"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/oracle"
@@ -58,8 +57,6 @@ type leaf struct {
 	serial    *big.Int
 	number    int64 // of the CRL that revoked it
 	cert      tls.Certificate
-	issued    time.Time
-	asked     atomic.Int64
 }
 
 // String says who it is.
@@ -75,7 +72,7 @@ func (a *authority) issue(kind string, partition int) (*leaf, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &leaf{ca: a.name, kind: kind, partition: partition, serial: issued.Certificate.SerialNumber, cert: issued.TLSCertificate(), issued: time.Now()}
+	l := &leaf{ca: a.name, kind: kind, partition: partition, serial: issued.Certificate.SerialNumber, cert: issued.TLSCertificate()}
 	switch {
 	case a.name == bare:
 		l.always = "no_crl"

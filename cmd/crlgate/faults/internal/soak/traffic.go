@@ -23,7 +23,7 @@ func (s *soak) traffic(working, running context.Context) {
 	defer under.Wait()
 	due := time.Now()
 	burst := due.Add(s.pause())
-	for waiting := 0; ; waiting++ {
+	for {
 		s.mu.Lock()
 		due = due.Add(time.Duration(s.draw.ExpFloat64() / s.Rate * float64(time.Second)))
 		s.mu.Unlock()
