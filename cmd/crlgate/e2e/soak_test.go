@@ -14,14 +14,14 @@ import (
 
 // interrupting calls interrupt once something was said.
 type interrupting struct {
-	bytes.Buffer
+	said      bytes.Buffer // not embedded: its ReadFrom would go round Write
 	at        string
 	interrupt func()
 }
 
 func (w *interrupting) Write(p []byte) (int, error) {
-	n, err := w.Buffer.Write(p)
-	if w.at != "" && strings.Contains(w.String(), w.at) {
+	n, err := w.said.Write(p)
+	if w.at != "" && strings.Contains(w.said.String(), w.at) {
 		w.interrupt()
 	}
 	return n, err
@@ -53,12 +53,12 @@ func soak(t *testing.T, interruptAt string, args ...string) (code int, stdout, s
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) && !errors.Is(err, context.Canceled) {
-		t.Fatalf("%v\n%s", err, words.String())
+		t.Fatalf("%v\n%s", err, words.said.String())
 	}
 	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
 	}
-	return cmd.ProcessState.ExitCode(), out.String(), words.String()
+	return cmd.ProcessState.ExitCode(), out.String(), words.said.String()
 }
 
 // TestSoak runs a soak of some seconds, with faults, and finds nothing wrong.
