@@ -1,6 +1,7 @@
 package preprocess_test
 
 import (
+	"fmt"
 	"math/big"
 	"os"
 	"testing"
@@ -86,7 +87,38 @@ func modelScenarios(t *testing.T) []interplay {
 			actors:  []actor{changed(key), changed("crls/d.crl")},
 			want:    []string{"a #5 crls/a.crl", "a #6 crls/d.crl"},
 		},
+		{
+			name: "a CA withdrawn while its CRL is replaced",
+			prepare: func(w *world) {
+				with(map[string][]byte{key: crl6}, issuerB, issuerA, inForce5)(w)
+				w.uploads.Remove(pem)
+			},
+			actors: []actor{changed(pem), changed(key)},
+			gone:   true,
+		},
+		{
+			name:  "a CRL forgotten while a newer one is uploaded",
+			small: true,
+			prepare: func(w *world) {
+				with(nil, issuerA, inForce5)(w)
+				w.remove(key)
+			},
+			actors: []actor{forgets(t, a, crl5), uploads(key, crl6), changed(key)},
+			want:   []string{"a #6 crls/a.crl"},
+			gone:   true,
+		},
 	}
+}
+
+// forgets is an operator's request to forget a CRL of the CA, whose upload is
+// gone, by one who has looked at what would be lost.
+func forgets(t *testing.T, ca *pki.CA, list []byte) actor {
+	w := newWorld(t)
+	w.upload(pem, ca.PEM())
+	w.upload(key, list)
+	w.remove(key)
+	seen := w.forget(preprocess.Forget{CRL: key, DryRun: true}).Seen
+	return actor{name: "forget", payload: fmt.Appendf(nil, `{"crlgate":"forget","crl":%q,"seen":%q,"reason":"ticket 4711"}`, key, seen)}
 }
 
 // TestModel goes through every interleaving of each scenario. By itself it lets

@@ -237,7 +237,8 @@ func (x *execution) abandon() {
 	x.settle()
 }
 
-// state stands for all that decides what can still happen.
+// state stands for all that decides what can still happen. What a process knew
+// that has ended does not.
 func (x *execution) state(next []*request) [sha256.Size]byte {
 	var b bytes.Buffer
 	for _, bucket := range []*objectstoretest.Bucket{x.w.uploads, x.w.cache} {
@@ -247,7 +248,11 @@ func (x *execution) state(next []*request) [sha256.Size]byte {
 		}
 	}
 	for _, p := range x.procs {
-		fmt.Fprintf(&b, "%x %t %t\n", p.history, p.done, p.dead)
+		if p.done || p.dead {
+			fmt.Fprintln(&b, "over")
+		} else {
+			fmt.Fprintf(&b, "%x\n", p.history)
+		}
 	}
 	for _, r := range next {
 		fmt.Fprintf(&b, "%d %s\n", r.proc, r)
