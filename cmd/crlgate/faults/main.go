@@ -34,6 +34,7 @@ type settings struct {
 	short    bool
 	seed     uint64
 	docs     string
+	source   string
 	verbose  bool
 	out      io.Writer
 }
@@ -53,10 +54,11 @@ var runs = []struct {
 }{
 	{"crash matrix", crashMatrix},
 	{"fault matrix", faultMatrix},
+	{"broken functions", brokenFunctions},
 }
 
 // within bounds everything together.
-const within = 15 * time.Minute
+const within = 40 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -75,8 +77,9 @@ func run(ctx context.Context) (err error) {
 	s := &settings{out: os.Stdout}
 	flag.StringVar(&s.binaries.Crlgate, "crlgate", "build/bin/crlgate", "the crlgate `binary`")
 	flag.StringVar(&s.binaries.Functions, "functions", "", "`folder` of the functions' binaries")
-	flag.StringVar(&s.only, "only", "", "run only the run whose `name` contains this: crash or fault")
-	flag.StringVar(&s.named, "named", "", "run only what is `named` so, in part: a scenario of the crash matrix, or LANE, FAULT on KIND of the fault matrix")
+	flag.StringVar(&s.only, "only", "", "run only the run whose `name` contains this: crash, fault or broken")
+	flag.StringVar(&s.named, "named", "", "run only what is `named` so, in part: a scenario of the crash matrix, or LANE, FAULT on KIND of the fault matrix, what was broken in a function")
+	flag.StringVar(&s.source, "source", ".", "top of the `repository`, of which broken functions are built")
 	flag.BoolVar(&s.short, "short", false, "draw a part of the cells rather than run all")
 	flag.Uint64Var(&s.seed, "seed", 1, "what the order, and what is drawn, follow from")
 	flag.StringVar(&s.docs, "docs", "", "`page` to write the results into, docs/reliability.md")

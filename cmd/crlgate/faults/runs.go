@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/broken"
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/crash"
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/page"
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/reads"
@@ -75,4 +76,19 @@ func faultMatrix(ctx context.Context, s *settings) (string, error) {
 		return text, fmt.Errorf("the faults befell %d GETs, want %d", r.Struck(), leastStruck)
 	}
 	return text, nil
+}
+
+// brokenFunctions shows that the two matrices can fail.
+func brokenFunctions(ctx context.Context, s *settings) (string, error) {
+	r, err := broken.Run(ctx, broken.Config{Binaries: s.binaries, Source: s.source, Seed: s.seed, Short: s.short, Only: s.named, Verbose: s.say})
+	if err != nil {
+		return "", err
+	}
+	if len(r.Findings) == 0 {
+		return "", fmt.Errorf("nothing that is broken is called %q", s.named)
+	}
+	if n := len(r.Missed()); n > 0 {
+		return r.Table(), fmt.Errorf("%d of %d broken functions were not found to be so", n, len(r.Findings))
+	}
+	return r.Table(), nil
 }

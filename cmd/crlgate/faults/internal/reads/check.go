@@ -46,6 +46,9 @@ func (r *lane) judge(l *Leaf, a client.Answer, before, after *episode) string {
 // be known; and nobody is let in by a catalog that could not be revalidated in
 // time.
 func (r *lane) judgeAllow(l *Leaf, a client.Answer, before, after *episode) string {
+	if known, ok := r.known(l); ok && a.Began.After(known) && !r.mayForget(before, after) {
+		return fmt.Sprintf("%s: let in %v after it was denied as revoked", oracle.WrongAllow, a.Began.Sub(known))
+	}
 	var quiet time.Time
 	if before == nil && after == nil {
 		quiet = r.quietSince()
@@ -61,12 +64,46 @@ func (r *lane) judgeAllow(l *Leaf, a client.Answer, before, after *episode) stri
 	return ""
 }
 
+// known is since when a client has been denied as revoked in this lane.
+func (r *lane) known(l *Leaf) (since time.Time, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	since, ok = r.denied[l]
+	return since, ok
+}
+
+// mayForget says whether a revocation that this lane has told of may not be known
+// to the process that answers: one of several that was frozen since, or a new one
+// that finds an old catalog in the bucket.
+func (r *lane) mayForget(before, after *episode) bool {
+	if r.Environments > 1 {
+		return true
+	}
+	for _, e := range []*episode{before, after} {
+		if e != nil && e.cold() && e.kind == spoil.Catalog && e.fault.Name == spoil.OldPutBack {
+			return true
+		}
+	}
+	return false
+}
+
 // judgeDeny: a client is denied as revoked only if it is, and for another
 // reason only if what was broken explains it.
 func (r *lane) judgeDeny(l *Leaf, a client.Answer, before, after *episode) string {
 	switch a.Reason {
 	case "revoked":
-		return l.Revoked(a)
+		if wrong := l.Revoked(a); wrong != "" {
+			return wrong
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.denied == nil {
+			r.denied = map[*Leaf]time.Time{}
+		}
+		if _, ok := r.denied[l]; !ok {
+			r.denied[l] = a.End
+		}
+		return ""
 	case "cache_unavailable", "cache_stale":
 	default:
 		return "denied as " + a.Reason + ", which no fault explains"

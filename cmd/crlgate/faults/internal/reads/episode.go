@@ -136,6 +136,11 @@ func (r *lane) run(ctx context.Context, kind string, f spoil.Fault) error {
 	if strike == nil {
 		return nil
 	}
+	if f.Name == spoil.OldPutBack && !r.Cold {
+		if err := r.knows(ctx); err != nil {
+			return err
+		}
+	}
 	victim, err := r.victim(kind)
 	if err != nil {
 		return err
@@ -193,6 +198,29 @@ func (r *lane) suffer(ctx context.Context, e *episode, victim *Leaf) error {
 	}
 }
 
+// knows revokes a client and waits until it is denied, so that what is put back
+// is older than what the authorizer has in force.
+func (r *lane) knows(ctx context.Context) error {
+	l, err := r.w.issue(small, "revoked before")
+	if err != nil {
+		return err
+	}
+	if err := r.w.revoke(ctx, l); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	old := r.earlier
+	r.earlier = l
+	r.mu.Unlock()
+	if old != nil {
+		r.drop(old)
+	}
+	if _, wrong := r.recovered(ctx); wrong != "" {
+		return fmt.Errorf("before the fault: %s", wrong)
+	}
+	return nil
+}
+
 // victim issues the client that is revoked in this episode, in place of the one
 // before.
 func (r *lane) victim(kind string) (*Leaf, error) {
@@ -212,7 +240,7 @@ func (r *lane) victim(kind string) (*Leaf, error) {
 	r.victims[ca] = l
 	r.mu.Unlock()
 	if old != nil {
-		r.clients.Drop(&old.cert)
+		r.drop(old)
 	}
 	return l, nil
 }
@@ -224,6 +252,9 @@ func (r *lane) leaves(ca string) []*Leaf {
 	out := []*Leaf{r.w.good[ca], r.w.revoked[ca]}
 	if v := r.victims[ca]; v != nil {
 		out = append(out, v)
+	}
+	if r.earlier != nil && r.earlier.ca == ca {
+		out = append(out, r.earlier)
 	}
 	return out
 }

@@ -55,6 +55,8 @@ type lane struct {
 	mu       sync.Mutex
 	now, ago *episode // now is nil between episodes
 	victims  map[string]*Leaf
+	earlier  *Leaf               // revoked, and denied as that, before the fault; nil: none
+	denied   map[*Leaf]time.Time // when first as revoked; nil: nobody
 }
 
 // start starts a lane's authorizer and gateway.
@@ -164,4 +166,12 @@ func (r *lane) ask(ctx context.Context, l *Leaf) client.Answer {
 		r.check(l, a, before, r.episode())
 	}
 	return a
+}
+
+// drop forgets a client that is used no more.
+func (r *lane) drop(l *Leaf) {
+	r.clients.Drop(&l.cert)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.denied, l)
 }

@@ -28,6 +28,9 @@ const (
 // Kinds are all of them.
 var Kinds = []string{Catalog, Part, Index, Block, Whole}
 
+// OldPutBack is the name of the fault that answers with what was stored before.
+const OldPutBack = "old object put back"
+
 // Before returns the bytes that stood before under the key of a GET of this
 // kind; nil: none are known. A nil Before knows none.
 type Before func(kind, key string) []byte
@@ -79,7 +82,7 @@ var Faults = []Fault{
 			return nil
 		})
 	}},
-	{Name: "old object put back", make: putBack, Total: true},
+	{Name: OldPutBack, make: putBack, Total: true},
 	{Name: "wrong Content-Range", make: wrongRange, Total: true},
 	{Name: "slow first byte", make: plain(s3proc.Delay(1500 * time.Millisecond)), Slow: true},
 	{Name: "slow bytes", make: withBody(s3proc.Drip(16, 150*time.Millisecond)), Slow: true, Total: true},
