@@ -58,7 +58,7 @@ func text(method func() string) (s string) {
 
 // presentable is a text as it may be logged.
 func presentable(s string) string {
-	if strings.Contains(s, "-----BEGIN ") {
+	if holdsPEM(s) {
 		return withheld
 	}
 	if len(s) <= maxLogged {
@@ -69,4 +69,21 @@ func presentable(s string) string {
 		cut--
 	}
 	return fmt.Sprintf("%s… (%d bytes more)", s[:cut], len(s)-cut)
+}
+
+// holdsPEM tells whether a text holds the beginning of PEM with anything behind
+// it. A boundary that ends a quotation or the text is only spoken of.
+func holdsPEM(s string) bool {
+	const begin = "-----BEGIN "
+	for {
+		_, rest, found := strings.Cut(s, begin)
+		if !found {
+			return false
+		}
+		label, behind, whole := strings.Cut(rest, "-----")
+		if !whole || strings.ContainsAny(label, "\r\n") || behind != "" && behind[0] != '"' {
+			return true
+		}
+		s = behind
+	}
 }

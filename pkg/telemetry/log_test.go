@@ -77,6 +77,25 @@ func TestPEMIsWithheld(t *testing.T) {
 	}
 }
 
+// What only speaks of PEM is no PEM: the reason why a CRL was refused is there to read.
+func TestPEMIsSpokenOf(t *testing.T) {
+	for text, want := range map[string]bool{
+		`no line reads "-----BEGIN X509 CRL-----"`:                                          false,
+		`begins with "-----BEGIN CERTIFICATE-----", not with "-----BEGIN X509 CRL-----": x`: false,
+		"must hold -----BEGIN CERTIFICATE-----":                                             false,
+		"-----BEGIN CERTIFICATE-----\nMIIB":                                                 true,
+		"-----BEGIN CERTIFICATE-----\\nMIIB":                                                true,
+		`"-----BEGIN X509 CRL-----" and -----BEGIN CERTIFICATE-----MIIB`:                    true,
+		"-----BEGIN CERTIFICATE":                                                            true,
+		"-----BEGIN A\n\"-----\"":                                                           true,
+	} {
+		f := logged(t, func(l *slog.Logger) { l.Info("m", KeyDetail, text) })
+		if got := f[KeyDetail] == withheld; got != want || !got && f[KeyDetail] != text {
+			t.Errorf("%q is logged as %q", text, f[KeyDetail])
+		}
+	}
+}
+
 func TestLongValuesAreCut(t *testing.T) {
 	long := strings.Repeat("ä", maxLogged)
 	f := logged(t, func(l *slog.Logger) { l.Info("m", KeySubject, long, KeyErr, errors.New(long)) })
