@@ -269,11 +269,11 @@ func printFetched(w io.Writer, results []fetched, where string) error {
 		if s.Outcome != fetch.OutcomeFailed && s.Number != "" {
 			words = ", CRL number " + s.Number
 		}
-		if _, err := fmt.Fprintf(w, "%s  %s  %s %s%s\n", s.CA, s.URLs[0], terminal.Paint(colour, shade, string(s.Outcome)), s.Code, words); err != nil {
+		if _, err := fmt.Fprintf(w, "%s  %s  %s %s%s\n", s.CA, terminal.Line(s.URLs[0]), terminal.Paint(colour, shade, string(s.Outcome)), s.Code, words); err != nil {
 			return err
 		}
 		if s.Outcome == fetch.OutcomeFailed {
-			if _, err := fmt.Fprintf(w, "  %s\n", s.Detail); err != nil {
+			if _, err := fmt.Fprintf(w, "  %s\n", terminal.Line(s.Detail)); err != nil {
 				return err
 			}
 		}

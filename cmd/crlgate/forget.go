@@ -182,7 +182,7 @@ func printForgotten(w io.Writer, asked *preprocess.Forget, f *preprocess.Forgott
 		lines = append(lines, "The floor stays: no older CRL can take its place.")
 	}
 	if f.Refused != "" {
-		lines = append(lines, "Refused: "+f.Refused+".")
+		lines = append(lines, "Refused: "+terminal.Line(f.Refused)+".")
 	}
 	_, err := fmt.Fprintln(w, strings.TrimPrefix(strings.Join(lines, "\n"), "\n"))
 	return err

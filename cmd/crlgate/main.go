@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/terminal"
 )
 
 // errNo is returned by a command whose answer is no, after it has printed it.
@@ -23,14 +25,18 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
-	err := root().ExecuteContext(ctx)
+	stderr := terminal.Guard(os.Stderr)
+	cmd := root()
+	cmd.SetOut(terminal.Guard(os.Stdout))
+	cmd.SetErr(stderr)
+	err := cmd.ExecuteContext(ctx)
 	switch {
 	case err == nil:
 		return exitYes
 	case errors.Is(err, errNo):
 		return exitNo
 	}
-	fmt.Fprintln(os.Stderr, "crlgate:", err)
+	fmt.Fprintln(stderr, "crlgate:", err)
 	return exitCannot
 }
 

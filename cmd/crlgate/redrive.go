@@ -147,14 +147,14 @@ func printMessage(w io.Writer, m *redrive.Message, dryRun bool) error {
 	}
 	what := m.Asks
 	if len(m.Keys) > 0 {
-		what = strings.Join(m.Keys, ", ")
+		what = terminal.Line(strings.Join(m.Keys, ", "))
 	}
 	text := fmt.Sprintf("%-6s %s  %s", state, m.Sent.Format(time.RFC3339), what)
 	if m.Fault != "" {
-		text += "\n       it failed with: " + m.Fault
+		text += "\n       it failed with: " + terminal.Line(m.Fault)
 	}
 	if m.Why != "" {
-		text += "\n       " + m.Why
+		text += "\n       " + terminal.Line(m.Why)
 	}
 	_, err := fmt.Fprintln(w, text)
 	return err

@@ -143,7 +143,7 @@ func showStatus(cmd *cobra.Command, t *target.Target, bound *boundFlags, asJSON,
 	var page bytes.Buffer
 	switch {
 	case watch && terminal.Is(out):
-		page.WriteString("\x1b[H\x1b[2J")
+		terminal.Clear(out)
 	case watch:
 		page.WriteString("\n")
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/terminal"
 	"github.com/crlgate/crlgate/pkg/preprocess"
 	"github.com/crlgate/crlgate/pkg/serialset"
 )
@@ -51,7 +52,7 @@ func Flatten(issuers []string, file string, allowSHA1 bool, now time.Time) (*Fla
 // Print writes the result as people read it.
 func (f *Flattened) Print(out io.Writer, path string) error {
 	if !f.Accepted {
-		_, err := fmt.Fprintf(out, "refused (%s): %s\n", f.Code, f.Detail)
+		_, err := fmt.Fprintf(out, "refused (%s): %s\n", f.Code, terminal.Line(f.Detail))
 		return err
 	}
 	note := ""

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/terminal"
 )
 
 // Print writes the result as people read it.
@@ -13,7 +15,7 @@ func (r *Result) Print(out io.Writer) error {
 		if c.Accepted {
 			fmt.Fprintf(w, "CRL %s\taccepted\tCA %s, CRL number %s, %d entries\n", c.File, c.CA, c.Number, c.Entries)
 		} else {
-			fmt.Fprintf(w, "CRL %s\trefused\t%s: %s\n", c.File, c.Code, c.Detail)
+			fmt.Fprintf(w, "CRL %s\trefused\t%s: %s\n", c.File, c.Code, terminal.Line(c.Detail))
 		}
 	}
 	if r.Decision != nil {
@@ -29,7 +31,7 @@ func (r *Result) Print(out io.Writer) error {
 			fmt.Fprintf(w, ", serial %s", *r.Serial)
 		}
 		if r.Detail != "" {
-			fmt.Fprintf(w, ": %s", r.Detail)
+			fmt.Fprintf(w, ": %s", terminal.Line(r.Detail))
 		}
 		fmt.Fprintln(w)
 	}

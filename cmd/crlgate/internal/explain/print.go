@@ -29,6 +29,6 @@ func (r *Report) Print(w io.Writer, source string, colour bool) error {
 
 func printStep(b *strings.Builder, s *Step, colour bool) {
 	for _, l := range s.Lines {
-		fmt.Fprintf(b, "%s%s\n", strings.Repeat("   ", l.Depth+1), terminal.Paint(colour, colours[l.State], l.Text))
+		fmt.Fprintf(b, "%s%s\n", strings.Repeat("   ", l.Depth+1), terminal.Paint(colour, colours[l.State], terminal.Line(l.Text)))
 	}
 }

@@ -21,7 +21,7 @@ func (r *Result) Print(w io.Writer, target string, before *Result, colour bool) 
 		if d.CA != "" {
 			object += ", CA " + d.CA
 		}
-		_, err := fmt.Fprintf(w, "%s  %s\n    %s\n    %s %s\n", terminal.Paint(colour, terminal.Bad, string(d.Code)), terminal.Paint(colour, terminal.Strong, object), d.Detail,
+		_, err := fmt.Fprintf(w, "%s  %s\n    %s\n    %s %s\n", terminal.Paint(colour, terminal.Bad, string(d.Code)), terminal.Paint(colour, terminal.Strong, terminal.Line(object)), terminal.Line(d.Detail),
 			terminal.Paint(colour, terminal.Faint, "→"), d.Remedy)
 		if err != nil {
 			return err
@@ -42,7 +42,7 @@ func (r *Result) mended(w io.Writer, before *Result, colour bool) error {
 		if still {
 			continue
 		}
-		if _, err := fmt.Fprintf(w, "%s  %s %s\n    %s\n", terminal.Paint(colour, terminal.Sound, "mended"), d.Code, d.Object, d.Detail); err != nil {
+		if _, err := fmt.Fprintf(w, "%s  %s %s\n    %s\n", terminal.Paint(colour, terminal.Sound, "mended"), d.Code, terminal.Line(d.Object), terminal.Line(d.Detail)); err != nil {
 			return err
 		}
 	}

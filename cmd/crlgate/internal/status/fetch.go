@@ -92,7 +92,7 @@ func (s *Status) fetched(w io.Writer, colour bool) error {
 		return err
 	}
 	for _, f := range wrong {
-		if _, err := fmt.Fprintf(w, "  %s: %s\n", f.URL, f.Detail); err != nil {
+		if _, err := fmt.Fprintf(w, "  %s: %s\n", terminal.Line(f.URL), terminal.Line(f.Detail)); err != nil {
 			return err
 		}
 	}

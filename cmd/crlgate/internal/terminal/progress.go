@@ -33,7 +33,7 @@ func NewProgress(w io.Writer) *Progress {
 }
 
 func newProgress(w io.Writer, terminal bool, clock func() time.Time) *Progress {
-	return &Progress{w: w, terminal: terminal, clock: clock, began: clock(), last: clock()}
+	return &Progress{w: behind(w), terminal: terminal, clock: clock, began: clock(), last: clock()}
 }
 
 // Show shows a state, unless the work is short or one was shown just now.
@@ -47,7 +47,7 @@ func (p *Progress) Show(format string, args ...any) {
 	if now.Sub(p.began) < quietTill {
 		return
 	}
-	text := fmt.Sprintf(format, args...)
+	text := Line(fmt.Sprintf(format, args...))
 	switch {
 	case p.terminal && (!p.shown || now.Sub(p.last) >= redraw):
 		fmt.Fprintf(p.w, "\r\x1b[K%s", text)

@@ -28,8 +28,13 @@ func (t *Table) Head(heads ...string) {
 	t.rows = append(t.rows, row)
 }
 
-// Row adds a row.
-func (t *Table) Row(cells ...Cell) { t.rows = append(t.rows, cells) }
+// Row adds a row, each cell as [Line] shows it.
+func (t *Table) Row(cells ...Cell) {
+	for i := range cells {
+		cells[i].Text = Line(cells[i].Text)
+	}
+	t.rows = append(t.rows, cells)
+}
 
 // Print writes the table, each line after indent.
 func (t *Table) Print(w io.Writer, indent string, colour bool) error {

@@ -12,7 +12,7 @@ import (
 
 // Is reports whether what is written to w goes to a terminal.
 func Is(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := behind(w).(*os.File)
 	return ok && IsInput(f)
 }
 
@@ -46,6 +46,9 @@ var codes = [...]string{Sound: "32", Caution: "33", Bad: "31", Faint: "2", Stron
 func Coloured(w io.Writer) bool {
 	return Is(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
+
+// Clear wipes the terminal that w goes to.
+func Clear(w io.Writer) { _, _ = io.WriteString(behind(w), "\x1b[H\x1b[2J") }
 
 // Paint returns the text in that colour, if on.
 func Paint(on bool, c Colour, text string) string {

@@ -26,6 +26,6 @@ func PrintReport(w io.Writer, prefix string, r *preprocess.Report, colour bool) 
 		code = string(r.Code) + ": "
 	}
 	outcome := terminal.Paint(colour, OutcomeColour(r.Outcome), fmt.Sprintf("%-8s", r.Outcome))
-	_, err := fmt.Fprintf(w, "%s%s  %s  %s%s\n", prefix, outcome, r.Key, code, r.Detail)
+	_, err := fmt.Fprintf(w, "%s%s  %s  %s%s\n", prefix, outcome, terminal.Line(r.Key), code, terminal.Line(r.Detail))
 	return err
 }
