@@ -253,6 +253,7 @@ func hostileStreams(t *testing.T) []hostile {
 		{name: "zeros without end", source: then("", "\x00"), want: Malformed},
 		{name: "a CRL, then zeros without end", source: then(string(der), "\x00"), want: TrailingData},
 		{name: "CRLs without end", source: then("", string(der)), want: TrailingData},
+		{name: "gzip that unpacks without end", source: then("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", "\xec\xc1\x01\x01\x00\x00\x00"), want: Malformed}, // nothing unpacks it
 		{name: "text without end", source: then("", "some text\n"), want: Malformed},
 		{name: "a line without end", source: then("", "a"), want: Malformed},
 		{name: "blank lines without end", source: then("", "\n"), want: Malformed},

@@ -1,6 +1,8 @@
 package objectstore_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -141,4 +143,26 @@ func get(ctx context.Context, b *objectstore.Bucket, opts objectstore.GetOptions
 	defer r.Close()
 	_, err = io.Copy(io.Discard, r)
 	return err
+}
+
+// TestNothingIsUnpacked: an object that its writer marked as gzip comes as it is
+// stored. The SDK, and net/http behind it, would unpack a bomb unasked otherwise.
+func TestNothingIsUnpacked(t *testing.T) {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write(make([]byte, 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w := newWire(t, func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Encoding", "gzip")
+		rw.Header().Set("ETag", `"e"`)
+		_, _ = rw.Write(packed.Bytes())
+	})
+	got, _, err := w.bucket(t).ReadAll(t.Context(), "crls/bomb.crl", 1<<30, objectstore.GetOptions{})
+	if err != nil || !bytes.Equal(got, packed.Bytes()) {
+		t.Errorf("%d octets of %d: %v", len(got), packed.Len(), err)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -159,6 +160,22 @@ func TestGoldenCacheObjects(t *testing.T) {
 				w.later(time.Minute)
 				if a := warm.Ask(t.Context(), leaf, w.now()); state(a) != g.Answers[0].Want {
 					t.Errorf("a warm reader: %s, want %s", state(a), g.Answers[0].Want)
+				}
+			})
+
+			// Nor does an older writer put anything in its place, though there are copies
+			// of the catalog before it that it could read.
+			t.Run("older writer", func(t *testing.T) {
+				w := g.world(t)
+				w.cache.Corrupt(catalog.Key, func(b []byte) []byte {
+					return bytes.Replace(b, fmt.Appendf(nil, `"format": %d`, catalog.Format), []byte(`"format": 1000`), 1)
+				})
+				newer, _, _ := w.cache.Load(catalog.Key)
+				if err := w.write.Reconcile(t.Context(), w.now()); !errors.Is(err, catalog.ErrFormat) {
+					t.Errorf("%v, want an error that says that the format is not known", err)
+				}
+				if now, _, _ := w.cache.Load(catalog.Key); !bytes.Equal(now, newer) {
+					t.Error("it wrote over a catalog of a newer format")
 				}
 			})
 
