@@ -171,11 +171,13 @@ func TestGoldenCacheObjects(t *testing.T) {
 					return bytes.Replace(b, fmt.Appendf(nil, `"format": %d`, catalog.Format), []byte(`"format": 1000`), 1)
 				})
 				newer, _, _ := w.cache.Load(catalog.Key)
-				if err := w.write.Reconcile(t.Context(), w.now()); !errors.Is(err, catalog.ErrFormat) {
-					t.Errorf("%v, want an error that says that the format is not known", err)
-				}
-				if now, _, _ := w.cache.Load(catalog.Key); !bytes.Equal(now, newer) {
-					t.Error("it wrote over a catalog of a newer format")
+				for _, request := range []string{`{"crlgate":"reconcile"}`, `{"crlgate":"repair"}`} {
+					if err := w.write.Handle(t.Context(), []byte(request), w.now()); !errors.Is(err, catalog.ErrFormat) {
+						t.Errorf("%s: %v, want an error that says that the format is not known", request, err)
+					}
+					if now, _, _ := w.cache.Load(catalog.Key); !bytes.Equal(now, newer) {
+						t.Errorf("%s wrote over a catalog of a newer format", request)
+					}
 				}
 			})
 
