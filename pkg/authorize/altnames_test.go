@@ -42,18 +42,20 @@ func TestAltNames(t *testing.T) {
 		extension *pkix.Extension
 		want      string
 	}{
-		"none":              {nil, "-"},
-		"one of each":       {ext(generalNames(t, generalName(1, "a@example.com"), generalName(2, "a.example.com"), generalName(6, "spiffe://example.com/a"), generalName(7, "\x7f\x00\x00\x01"), generalName(7, string(net.IPv6loopback)), generalName(8, "\x2a\x03"))), "email:a@example.com,DNS:a.example.com,URI:spiffe://example.com/a,IP:127.0.0.1,IP:::1,RID:1.2.3"},
-		"directory name":    {ext(generalNames(t, dirName)), `dirName:O=Partner\5C\2C\20A`},
-		"two in one":        {ext(generalNames(t, generalName(2, "a.example,DNS:admin.example"))), `DNS:a.example\2CDNS:admin.example`},
-		"line break":        {ext(generalNames(t, generalName(2, "a\r\nX-Injected: 1"))), `DNS:a\0D\0AX-Injected:\201`},
-		"not ASCII":         {ext(generalNames(t, generalName(6, "http://é\x00"))), `URI:http://\C3\A9\00`},
-		"quotes":            {ext(generalNames(t, generalName(2, `"\`))), `DNS:\22\5C`},
-		"address of 5":      {ext(generalNames(t, generalName(7, "12345"))), "other:#87053132333435"},
-		"unknown kind":      {ext(generalNames(t, generalName(9, "x"))), "other:#890178"},
-		"not a list":        {&pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: []byte{1, 2}}, "#0102"},
-		"longer than 1 KiB": {ext(generalNames(t, generalName(2, strings.Repeat("a", 900)), generalName(2, strings.Repeat("b", 200)), generalName(2, "c"))), "DNS:" + strings.Repeat("a", 900) + "..."},
-		"one of 3 KiB":      {ext(generalNames(t, generalName(2, strings.Repeat(`\`, 1000)))), "..."},
+		"none":               {nil, "-"},
+		"one of each":        {ext(generalNames(t, generalName(1, "a@example.com"), generalName(2, "a.example.com"), generalName(6, "spiffe://example.com/a"), generalName(7, "\x7f\x00\x00\x01"), generalName(7, string(net.IPv6loopback)), generalName(8, "\x2a\x03"))), "email:a@example.com,DNS:a.example.com,URI:spiffe://example.com/a,IP:127.0.0.1,IP:::1,RID:1.2.3"},
+		"directory name":     {ext(generalNames(t, dirName)), `dirName:O=Partner\5C\2C\20A`},
+		"two in one":         {ext(generalNames(t, generalName(2, "a.example,DNS:admin.example"))), `DNS:a.example\2CDNS:admin.example`},
+		"line break":         {ext(generalNames(t, generalName(2, "a\r\nX-Injected: 1"))), `DNS:a\0D\0AX-Injected:\201`},
+		"not ASCII":          {ext(generalNames(t, generalName(6, "http://é\x00"))), `URI:http://\C3\A9\00`},
+		"octets at the edge": {ext(generalNames(t, generalName(2, " !~\x7f"))), `DNS:\20!~\7F`},
+		"a broken RID":       {ext(generalNames(t, generalName(8, "\x80"))), "other:#880180"},
+		"quotes":             {ext(generalNames(t, generalName(2, `"\`))), `DNS:\22\5C`},
+		"address of 5":       {ext(generalNames(t, generalName(7, "12345"))), "other:#87053132333435"},
+		"unknown kind":       {ext(generalNames(t, generalName(9, "x"))), "other:#890178"},
+		"not a list":         {&pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: []byte{1, 2}}, "#0102"},
+		"longer than 1 KiB":  {ext(generalNames(t, generalName(2, strings.Repeat("a", 900)), generalName(2, strings.Repeat("b", 200)), generalName(2, "c"))), "DNS:" + strings.Repeat("a", 900) + "..."},
+		"one of 3 KiB":       {ext(generalNames(t, generalName(2, strings.Repeat(`\`, 1000)))), "..."},
 	} {
 		o := pki.LeafOptions{Serial: big.NewInt(1), Subject: pkix.Name{CommonName: "good"}}
 		if test.extension != nil {

@@ -49,16 +49,14 @@ var ErrEvent = errors.New("not an API Gateway authorizer event")
 // is read and comes twice is refused. The error wraps [ErrEvent].
 func ParseEvent(payload []byte) (Request, error) {
 	r, pem, err := parseEvent(payload)
-	if err == nil {
-		r.CertificatePEM = pem.String()
-	}
+	r.CertificatePEM = pem.String()
 	return r, err
 }
 
 // parseEvent is ParseEvent with the certificate's PEM as it stands in the event.
 func parseEvent(payload []byte) (Request, token, error) {
 	e := eventReader{s: scanner{b: payload}}
-	err := e.s.object(e.root, 1)
+	err := e.s.object(e.root)
 	if err == nil && !e.s.end() {
 		err = e.s.fail("something follows the event")
 	}
@@ -135,7 +133,7 @@ func (e *eventReader) sub(f field, name string, member func([]byte) error) error
 	if err := e.once(f, name); err != nil || e.s.word("null") {
 		return err
 	}
-	return e.s.object(member, 1)
+	return e.s.object(member)
 }
 
 func (e *eventReader) root(name []byte) error {
@@ -149,7 +147,7 @@ func (e *eventReader) root(name []byte) error {
 	case "requestContext":
 		return e.sub(fContext, "requestContext", e.requestContext)
 	}
-	return e.s.skip(1)
+	return e.s.skip()
 }
 
 func (e *eventReader) requestContext(name []byte) error {
@@ -167,17 +165,17 @@ func (e *eventReader) requestContext(name []byte) error {
 			return e.holder(name, fCert2, fPEM2, &e.pem2)
 		})
 	}
-	return e.s.skip(2)
+	return e.s.skip()
 }
 
 // holder reads the object that holds clientCert.
 func (e *eventReader) holder(name []byte, cert, pem field, into *token) error {
 	if string(name) != "clientCert" {
-		return e.s.skip(3)
+		return e.s.skip()
 	}
 	return e.sub(cert, "clientCert", func(name []byte) error {
 		if string(name) != "clientCertPem" {
-			return e.s.skip(4)
+			return e.s.skip()
 		}
 		return e.token(pem, "clientCertPem", into)
 	})

@@ -98,6 +98,8 @@ func TestEventFields(t *testing.T) {
 		"escapes in names":         {`{"methodArn":"a","\u0072equestContext":{"identity":{"\u0063lientCert":{"clientCert\u0050em":"P"}}}}`, "P"},
 		"escapes in values":        {wrap("rest", `{"clientCertPem":"-\n\/\"\\\b\f\r\t\u00e9\u20AC"}`), "-\n/\"\\\b\f\r\té€"},
 		"a surrogate pair":         {wrap("rest", `{"clientCertPem":"\ud83d\ude00"}`), "😀"},
+		"half a pair, and more":    {wrap("rest", `{"clientCertPem":"\ud83dxude00 \ud83d\nde00 \ud83dx"}`), "\ufffdxude00 \ufffd\nde00 \ufffdx"},
+		"null behind white space":  {`{"methodArn":"a","version": null,"requestContext": {"identity": {"clientCert":  null}}}`, ""},
 		"half a pair":              {wrap("rest", `{"clientCertPem":"\ud83dx\ude00"}`), "\ufffdx\ufffd"},
 		"two first halves":         {wrap("rest", `{"clientCertPem":"\ud83d\ud83d\ude00"}`), "\ufffd😀"},
 		"no other case":            {wrap("rest", `{"ClientCertPem":"no","clientcertpem":"no"}`), ""},
@@ -126,6 +128,7 @@ func refusedEvents() map[string]string {
 		"null":                         `null`,
 		"an array":                     `[]`,
 		"a token event":                `{"type":"TOKEN","methodArn":"a","authorizationToken":"t"}`,
+		"no context, HTTP API":         `{"version":"1.0","methodArn":"a"}`,
 		"version 3.0":                  `{"version":"3.0","requestContext":{}}`,
 		"version as a number":          `{"version":2.0,"requestContext":{}}`,
 		"something behind":             `{"requestContext":{}}x`,
@@ -196,19 +199,36 @@ func FuzzParseEvent(f *testing.F) {
 			f.Add([]byte(payload))
 		}
 	}
-	f.Fuzz(func(t *testing.T, payload []byte) {
-		got, err := authorize.ParseEvent(payload)
-		want, wantErr := referenceEvent(payload)
-		if err != nil && wantErr == nil && !strings.Contains(err.Error(), "nested too deep") {
-			t.Fatalf("refused: %v; encoding/json: %+v", err, want)
+	f.Fuzz(agrees)
+}
+
+// TestEveryOctet: an event with any octet in any place, or without one, is read as
+// encoding/json reads it, or refused with it.
+func TestEveryOctet(t *testing.T) {
+	const rich = `{"version":"1.0","x":[null,true,-9.5e+1,{"a":"\u00e9\n"},[],{}],"requestContext": {"domainName":"d","identity":{"clientCert":{"clientCertPem":"P\u00aF\ud83d\ude00\\"}}}}`
+	for i := range rich {
+		agrees(t, []byte(rich[:i]+rich[i+1:]))
+		for c := range 256 {
+			payload := []byte(rich)
+			payload[i] = byte(c)
+			agrees(t, payload)
 		}
-		if err == nil && wantErr != nil {
-			t.Fatalf("read as %+v; encoding/json: %v", got, wantErr)
-		}
-		if err == nil && valid(got) != want {
-			t.Fatalf("read as %+v; encoding/json: %+v", got, want)
-		}
-	})
+	}
+}
+
+// agrees holds ParseEvent against encoding/json.
+func agrees(t *testing.T, payload []byte) {
+	got, err := authorize.ParseEvent(payload)
+	want, wantErr := referenceEvent(payload)
+	if err != nil && wantErr == nil && !strings.Contains(err.Error(), "nested too deep") {
+		t.Fatalf("%q refused: %v; encoding/json: %+v", payload, err, want)
+	}
+	if err == nil && wantErr != nil {
+		t.Fatalf("%q read as %+v; encoding/json: %v", payload, got, wantErr)
+	}
+	if err == nil && valid(got) != want {
+		t.Fatalf("read as %+v; encoding/json: %+v", got, want)
+	}
 }
 
 // valid replaces octets that are not UTF-8, as encoding/json does.

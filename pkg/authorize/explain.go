@@ -2,7 +2,6 @@ package authorize
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/crlgate/crlgate/pkg/clientcert"
@@ -39,19 +38,16 @@ type Explanation struct {
 func Explain(ctx context.Context, by Explainer, s Settings, pem, domain string, now time.Time) *Explanation {
 	e := &Explanation{}
 	asker := &tracing{by, e}
-	h := New(Config{Asker: asker, Settings: s, Log: slog.New(slog.DiscardHandler), Clock: func() time.Time { return now }})
+	h := New(Config{Asker: asker})
 	o := &outcome{arrived: now, request: Request{Domain: domain}}
 	o.facts.Domain = domain
-	err := guard(func(ctx context.Context, _ []byte, o *outcome) {
+	o.facts.Fault = guard(func(ctx context.Context, _ []byte, o *outcome) {
 		if pem == "" {
 			o.facts.NoCertificate = true
 			return
 		}
 		h.ask(ctx, token{raw: []byte(pem)}, o)
 	}, ctx, nil, o)
-	if err != nil {
-		o.facts.Fault = err
-	}
 	e.decide(&o.facts, s, now, o.cert)
 	return e
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -76,12 +77,31 @@ func TestExplainOfWhatPanics(t *testing.T) {
 }
 
 func TestRowsBehindTheOneThatDecided(t *testing.T) {
-	a := revocation.Answer{CA: "a", Stale: true, NoCRL: true}
-	e := authorize.ExplainAnswer(&a, nil, authorize.Settings{}, "", start)
-	if e.Decision.Row != 9 || len(e.Rows) != 9 || len(e.Others) != 1 || e.Others[0].Row != 10 || !e.Rows[8].Holds {
+	a := revocation.Answer{CA: "a", Stale: true, NoCRL: true, ChainUnknown: true}
+	e := authorize.ExplainAnswer(&a, nil, authorize.Settings{RequireChain: true}, "", start)
+	want := []authorize.Held{{Row: 10, Reason: authorize.NoCRL, Holds: true}, {Row: 13, Reason: authorize.ChainUnknown, Holds: true}}
+	if e.Decision.Row != 9 || len(e.Rows) != 9 || !slices.Equal(e.Others, want) || !e.Rows[8].Holds {
 		t.Errorf("%+v", e)
 	}
-	if d := authorize.Decide(&authorize.Facts{Answer: a}, authorize.Settings{}, start); d != e.Decision {
+	if d := authorize.Decide(&authorize.Facts{Answer: a}, authorize.Settings{RequireChain: true}, start); d != e.Decision {
 		t.Errorf("Decide says %+v, ExplainAnswer %+v", d, e.Decision)
+	}
+}
+
+// TestExplainOfADomain: the name that the request came to counts, and the facts
+// hold no more than was found.
+func TestExplainOfADomain(t *testing.T) {
+	w, ca := partner(t)
+	w.put(t, "issuers/partner-a.json", []byte(`{"domains":["api.example.com"]}`))
+	pem := string(client(t, ca, 1, "good"))
+	for domain, reason := range map[string]authorize.Reason{"api.example.com": authorize.Good, "other.example.com": authorize.CANotAssociated, "": authorize.CANotAssociated} {
+		e := authorize.Explain(t.Context(), w.cache(), authorize.Settings{}, pem, domain, w.now)
+		if e.Decision.Reason != reason || e.Facts.Domain != domain || e.Facts.Fault != nil {
+			t.Errorf("%q: %+v", domain, e.Decision)
+		}
+	}
+	e := authorize.Explain(t.Context(), w.cache(), authorize.Settings{}, "", "", w.now)
+	if e.Decision.Reason != authorize.NoClientCertificate || e.Facts.Malformed != nil || e.Trace != nil {
+		t.Errorf("no certificate: %+v, %v", e.Decision, e.Facts.Malformed)
 	}
 }

@@ -197,7 +197,7 @@ func (h *Handler) log(ctx context.Context, _ []byte, o *outcome) {
 		level = slog.LevelError
 	case !o.decision.Allow || o.decision.WouldDeny:
 		level = slog.LevelWarn
-	case h.c.LogAllowed <= 0 || rand.Float64() >= h.c.LogAllowed:
+	case rand.Float64() >= h.c.LogAllowed:
 		return
 	}
 	a, c := &o.facts.Answer, &o.context

@@ -87,7 +87,7 @@ func (m *memory) find(raw []byte) *known {
 // leaves its room behind: a map that grew anew would hash its keys, each as long
 // as a certificate, several times over.
 func (m *memory) put(k *known) {
-	if m.young == nil || len(m.young) >= maxYoung {
+	if len(m.young) >= maxYoung {
 		m.old, m.young = m.young, m.old
 		clear(m.young)
 	}

@@ -248,9 +248,6 @@ func resource(arn string) string {
 	}
 	// arn:aws:execute-api:region:account:api/stage/METHOD/path
 	slash := strings.IndexByte(arn, '/')
-	if slash < 0 {
-		return "*"
-	}
 	stage := strings.IndexByte(arn[slash+1:], '/')
 	if stage < 0 {
 		return "*"

@@ -174,6 +174,13 @@ func TestResources(t *testing.T) {
 		strings.Repeat("a", 600) + "/prod/GET/":                 "*",
 		strings.Repeat("a", 600):                                "*",
 		"a/" + strings.Repeat("a", 600):                         "*",
+		"*a/prod/GET/":                                          "*",
+		"?a/prod/GET/":                                          "*",
+		"*":                                                     "*",
+		"a//" + strings.Repeat("x", 600):                        "a//*",
+		"/prod/GET/" + strings.Repeat("x", 600):                 "/prod/*",
+		strings.Repeat("a", 505) + "/prod/GET/":                 strings.Repeat("a", 505) + "/prod/*",
+		strings.Repeat("a", 506) + "/prod/GET/":                 "*",
 		"":                                                      "*",
 	} {
 		for _, form := range []string{"rest", "http1"} {

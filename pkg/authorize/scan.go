@@ -15,8 +15,9 @@ import (
 // comes twice is refused: header names are the caller's to choose, and
 // encoding/json takes names in any case and keeps the last of two.
 type scanner struct {
-	b []byte
-	i int
+	b     []byte
+	i     int
+	depth int // how many objects and arrays are open
 }
 
 var errJSON = errors.New("not JSON")
@@ -25,7 +26,29 @@ func (s *scanner) fail(what string) error {
 	return fmt.Errorf("%w: %s at byte %d", errJSON, what, s.i)
 }
 
+// maxDepth is how many objects and arrays may be open at once.
 const maxDepth = 100
+
+// open consumes the bracket that opens an object or array.
+func (s *scanner) open(bracket byte) error {
+	if err := s.expect(bracket); err != nil {
+		return err
+	}
+	if s.depth++; s.depth > maxDepth {
+		return s.fail("nested too deep")
+	}
+	return nil
+}
+
+// close consumes a bracket that closes what is open, if it comes next.
+func (s *scanner) close(bracket byte) bool {
+	if s.peek() != bracket {
+		return false
+	}
+	s.i++
+	s.depth--
+	return true
+}
 
 func (s *scanner) space() {
 	for s.i < len(s.b) {
@@ -71,13 +94,12 @@ func (s *scanner) expect(c byte) error {
 
 // object calls field for each member of the object that comes next, with the
 // scanner before the member's value; field consumes the value. Without field the
-// object is passed over; depth is how deep its members lie.
-func (s *scanner) object(field func(name []byte) error, depth int) error {
-	if err := s.expect('{'); err != nil {
+// object is passed over.
+func (s *scanner) object(field func(name []byte) error) error {
+	if err := s.open('{'); err != nil {
 		return err
 	}
-	if s.peek() == '}' {
-		s.i++
+	if s.close('}') {
 		return nil
 	}
 	for {
@@ -89,22 +111,17 @@ func (s *scanner) object(field func(name []byte) error, depth int) error {
 			return err
 		}
 		if field == nil {
-			err = s.skip(depth)
+			err = s.skip()
 		} else {
 			err = field(name.text())
 		}
-		if err != nil {
+		if err != nil || s.close('}') {
 			return err
 		}
-		switch s.peek() {
-		case ',':
-			s.i++
-		case '}':
-			s.i++
-			return nil
-		default:
+		if s.peek() != ',' {
 			return s.fail("expected , or }")
 		}
+		s.i++
 	}
 }
 
@@ -277,16 +294,13 @@ func hex4(b []byte) (rune, bool) {
 	return r, true
 }
 
-// skip consumes the value that comes next; depth is how deep it lies.
-func (s *scanner) skip(depth int) error {
-	if depth > maxDepth {
-		return s.fail("nested too deep")
-	}
+// skip consumes the value that comes next.
+func (s *scanner) skip() error {
 	switch c := s.peek(); {
 	case c == '{':
-		return s.object(nil, depth+1)
+		return s.object(nil)
 	case c == '[':
-		return s.array(depth)
+		return s.array()
 	case c == '"':
 		_, err := s.string()
 		return err
@@ -298,25 +312,21 @@ func (s *scanner) skip(depth int) error {
 	return s.fail("expected a value")
 }
 
-func (s *scanner) array(depth int) error {
-	s.i++
-	if s.peek() == ']' {
-		s.i++
+func (s *scanner) array() error {
+	if err := s.open('['); err != nil {
+		return err
+	}
+	if s.close(']') {
 		return nil
 	}
 	for {
-		if err := s.skip(depth + 1); err != nil {
+		if err := s.skip(); err != nil || s.close(']') {
 			return err
 		}
-		switch s.peek() {
-		case ',':
-			s.i++
-		case ']':
-			s.i++
-			return nil
-		default:
+		if s.peek() != ',' {
 			return s.fail("expected , or ]")
 		}
+		s.i++
 	}
 }
 

@@ -78,7 +78,7 @@ func (m *origins) find(fingerprint [sha256.Size]byte) *origin {
 // put notes an origin as young, in the room that what was old leaves behind. The
 // caller holds the lock.
 func (m *origins) put(fingerprint [sha256.Size]byte, o *origin) {
-	if m.young == nil || len(m.young) >= maxOrigins {
+	if len(m.young) >= maxOrigins {
 		m.old, m.young = m.young, m.old
 		clear(m.young)
 	}
