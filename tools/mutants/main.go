@@ -44,6 +44,7 @@ type options struct {
 	explained string
 	docs      string
 	workers   int
+	within    time.Duration
 	list      bool
 	verbose   bool
 }
@@ -62,6 +63,7 @@ func parse(args []string) (*options, error) {
 	flags.StringVar(&o.explained, "explained", "", "`file` of explained survivors; an entry that no longer holds fails the run")
 	flags.StringVar(&o.docs, "docs", "", "Markdown `file` whose table of scores is brought up to date")
 	flags.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many test processes run at once")
+	flags.DurationVar(&o.within, "within", 0, "leave out tests that take longer than this `duration` alone, for a first look; 0: none")
 	flags.BoolVar(&o.list, "list", false, "print the mutants and run nothing")
 	flags.BoolVar(&o.verbose, "v", false, "print every mutant and what became of it")
 	if err := flags.Parse(args); err != nil {
@@ -81,8 +83,8 @@ func parse(args []string) (*options, error) {
 		return nil, err
 	}
 	o.packages, o.also = folders(*packages), folders(*also)
-	if o.docs != "" && *filter != "" {
-		return nil, fmt.Errorf("-docs wants whole packages, without -run")
+	if o.docs != "" && (*filter != "" || o.within > 0) {
+		return nil, fmt.Errorf("-docs wants whole packages and all tests, without -run and -within")
 	}
 	return o, nil
 }

@@ -150,7 +150,7 @@ func TestFaults(t *testing.T) {
 			t.Errorf("%q: error %v, want %q in it", text, err, words)
 		}
 	}
-	for _, args := range [][]string{{}, {"-package", "a", "more"}, {"-package", "a", "-run", "("}, {"-package", "a", "-run", "x", "-docs", "y"}} {
+	for _, args := range [][]string{{}, {"-package", "a", "more"}, {"-package", "a", "-run", "("}, {"-package", "a", "-run", "x", "-docs", "y"}, {"-package", "a", "-within", "1s", "-docs", "y"}} {
 		if _, err := parse(args); err == nil {
 			t.Errorf("%q is taken", args)
 		}

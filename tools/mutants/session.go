@@ -165,6 +165,15 @@ func (s *session) against(ctx context.Context, folder string, mutants []*result)
 	if err := s.baseline(ctx, b); err != nil {
 		return err
 	}
+	if s.within > 0 {
+		b.tests = slices.DeleteFunc(b.tests, func(t *test) bool {
+			if t.seconds > s.within.Seconds() {
+				s.say("%s: %s is left out, it takes %.1f s", folder, t.name, t.seconds)
+				return true
+			}
+			return false
+		})
+	}
 	s.say("%s: running the tests on %d mutants", folder, len(mutants))
 	var mu sync.Mutex
 	done, dead := 0, 0
