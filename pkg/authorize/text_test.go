@@ -33,12 +33,13 @@ func TestPrintable(t *testing.T) {
 func TestCuts(t *testing.T) {
 	repeat := strings.Repeat
 	for text, want := range map[string]string{
-		repeat("x", 1021): repeat("x", 1021),
-		repeat("x", 1022): repeat("x", 1021) + "...",
-		repeat(`"`, 512):  repeat(`"`, 512),
-		repeat(`"`, 513):  repeat(`"`, 510) + "...",
-		repeat(`\`, 512):  repeat(`\`, 512),
-		repeat(`\`, 513):  repeat(`\`, 510) + "...",
+		repeat("x", 1021):       repeat("x", 1021),
+		repeat("x", 1022):       repeat("x", 1021) + "...",
+		repeat(`"`, 512):        repeat(`"`, 512),
+		" ~" + repeat(`"`, 510): " ~" + repeat(`"`, 510),
+		repeat(`"`, 513):        repeat(`"`, 510) + "...",
+		repeat(`\`, 512):        repeat(`\`, 512),
+		repeat(`\`, 513):        repeat(`\`, 510) + "...",
 	} {
 		if got := printable(text); got != want {
 			t.Errorf("%d octets of %.1s: %d, ending in %q", len(text), text, len(got), got[max(0, len(got)-5):])
