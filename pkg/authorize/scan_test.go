@@ -17,8 +17,9 @@ func TestTruncatedEvents(t *testing.T) {
 	if _, err := ParseEvent([]byte(richEvent)); err != nil {
 		t.Fatal(err)
 	}
-	for n := range len(richEvent) {
-		if r, err := ParseEvent([]byte(richEvent[:n])); !errors.Is(err, ErrEvent) || r.CertificatePEM != "" {
+	whole := []byte(richEvent)
+	for n := range whole {
+		if r, err := ParseEvent(whole[:n:n]); !errors.Is(err, ErrEvent) || r.CertificatePEM != "" {
 			t.Errorf("%q: %+v %v", richEvent[:n], r, err)
 		}
 	}
