@@ -91,7 +91,7 @@ func buildSet(n int, kind shape) ([]byte, serialset.Digest, error) {
 	if err != nil {
 		return nil, serialset.Digest{}, err
 	}
-	out := bytes.NewBuffer(make([]byte, 0, img.Size()))
+	out := bytes.NewBuffer(serialset.Allocate(int(img.Size())))
 	_, err = img.WriteTo(out)
 	return out.Bytes(), img.Digest(), err
 }
@@ -108,6 +108,7 @@ func lookUp(ctx context.Context, s *settings) (*report, error) {
 		{File: "load.svg", Title: "Loading what look-ups need", Y: "milliseconds"},
 	}}
 	accesses(r, memory)
+	hugePages(r)
 	for _, n := range s.sizes(10_000, 10_000_000) {
 		if err := s.lookUpIn(r, n, memory); err != nil {
 			return nil, err
@@ -137,6 +138,25 @@ func accesses(r *report, memory []uint32) {
 		}
 		r.add(row{What: fmt.Sprintf("one dependent random access to %d MB", mb), Value: median(times), Unit: "ns", Rounds: lookRows})
 	}
+}
+
+// hugePages measures what an access costs to memory such as sets are put into,
+// which the system may give in huge pages.
+func hugePages(r *report) {
+	memory := serialset.Allocate(yardstick)[:yardstick]
+	for i := 0; i < len(memory); i += 4 {
+		binary.LittleEndian.PutUint32(memory[i:], uint32(mix(uint64(i))))
+	}
+	var times []float64
+	for range lookRows {
+		var x uint64
+		began := cpu()
+		for range probes {
+			x += uint64(binary.LittleEndian.Uint32(memory[4*within(mix(x), len(memory)/4):])) + 1
+		}
+		times = append(times, (cpu()-began)/probes*1e9)
+	}
+	r.add(row{What: "one to 160 MB as sets are put into (huge pages, where the system has them)", Value: median(times), Unit: "ns", Rounds: lookRows})
 }
 
 func (s *settings) lookUpIn(r *report, n int, memory []uint32) error {

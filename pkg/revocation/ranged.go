@@ -227,7 +227,7 @@ func pieceTimeout(length int64) time.Duration {
 // whole reads a whole set, piece by piece: a piece that a freeze, or S3, cuts
 // off is read again, and those before it are kept.
 func (r *ranges) whole(ctx context.Context, ref *setRef) ([]byte, error) {
-	data := make([]byte, 0, ref.set.Size)
+	data := serialset.Allocate(int(ref.set.Size))
 	for int64(len(data)) < ref.set.Size {
 		length := min(pieceSize, ref.set.Size-int64(len(data)))
 		var next []byte

@@ -37,25 +37,24 @@ func sortedRows(r *rand.Rand, n, width, skip int) (rows []byte, keys [][]byte) {
 	return rows, keys
 }
 
-// TestFences looks up what is there and what is not in rows of each width, with
-// and without octets in common, in sizes around those of nodes and levels,
+// TestFences asks where to look for what is there and what is not in rows of each width,
+// with and without octets in common, in sizes around those of nodes and levels,
 // beside a search by the standard library.
 func TestFences(t *testing.T) {
 	for width := MinWidth; width <= MaxWidth; width++ {
-		r := rand.New(rand.NewPCG(6, uint64(width)))
+		r, every := rand.New(rand.NewPCG(6, uint64(width))), fenceEvery(width)
 		for _, skip := range []int{0, min(width-8, 1+r.IntN(8)), width - 8} {
-			for _, n := range []int{1, 2, 8, 9, 31, 32, 33, 97, fenceEvery*fenceNode + 1} {
+			for _, n := range []int{1, 2, every - 1, every, every + 1, 97, every*fenceNode + 1} {
 				rows, keys := sortedRows(r, n, width, skip)
 				f := makeFences(rows, n, width, skip)
-				c := newComparer(width, skip, rows[:width])
-				if i, ok := c.find(rows, 0, n); i != 0 || !ok {
-					t.Fatalf("width %d, skip %d, %d rows: the first is %d, %v", width, skip, n, i, ok)
+				if i, j := f.find(rows[:width]); i != 0 || j != min(n, every) {
+					t.Fatalf("width %d, skip %d, %d rows: the first is in %d to %d", width, skip, n, i, j)
 				}
 				for _, key := range keys {
 					want, listed := searchRows(rows, n, width, key)
-					got, ok := f.find(rows, key)
-					if ok != listed || ok && got != want {
-						t.Fatalf("width %d, skip %d, %d rows: %x is %d, %v; want %d, %v", width, skip, n, key, got, ok, want, listed)
+					i, j := f.find(key)
+					if i < 0 || j > n || j-i > every || listed && (want < i || want >= j) {
+						t.Fatalf("width %d, skip %d, %d rows: %x is in %d to %d; want %d, %v", width, skip, n, key, i, j, want, listed)
 					}
 				}
 			}
@@ -74,8 +73,7 @@ func searchRows(rows []byte, n, width int, key []byte) (int, bool) {
 	})
 }
 
-// TestManyLevels: fences upon fences, and buckets whose beginnings do not fit
-// into their line.
+// TestManyLevels: fences upon fences, and a bucket with more rows than a line can count.
 func TestManyLevels(t *testing.T) {
 	const n = 200_000
 	r := rand.New(rand.NewPCG(9, 9))
@@ -102,8 +100,8 @@ func TestManyLevels(t *testing.T) {
 	if levels := len(s.finder.fences.levels); levels != 4 {
 		t.Errorf("%d levels of fences", levels)
 	}
-	if l := s.finder.lines[0]; l[3] != beyond {
-		t.Errorf("line begins with %d rows", l[3])
+	if l := s.finder.lines[0]; l[0]&crowded == 0 {
+		t.Errorf("the first line is %x, which does not say that its buckets are crowded", l)
 	}
 	if s.Memory() > MaxMemory(s.Size()) {
 		t.Errorf("%d octets for a set of %d", s.Memory(), s.Size())

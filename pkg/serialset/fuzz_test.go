@@ -190,7 +190,7 @@ var writeSeeds = flag.Bool("write-seeds", false, "write the seed corpora of the 
 // TestSeedCorpora fails if a fuzz target's seeds on disk are gone or are not
 // those of this file, so that no fuzzing starts from nothing.
 func TestSeedCorpora(t *testing.T) {
-	for target, seeds := range map[string]map[string][]byte{"FuzzOpen": openSeeds(), "FuzzBuildLookup": entrySeeds()} {
+	for target, seeds := range map[string]map[string][]byte{"FuzzOpen": openSeeds(), "FuzzBuildLookup": entrySeeds(), "FuzzFinder": finderSeeds()} {
 		if len(seeds) < 5 {
 			t.Errorf("%s has %d seeds", target, len(seeds))
 		}

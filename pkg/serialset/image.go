@@ -79,7 +79,7 @@ func (m *Image) All() iter.Seq[Entry] {
 // Set returns the image as a set that can be asked. It is a copy, as large as
 // the image.
 func (m *Image) Set() *Set {
-	data := make([]byte, 0, m.Size())
+	data := Allocate(int(m.Size()))
 	data = append(data, m.head...)
 	for _, u := range m.units {
 		data = append(data, u...)

@@ -94,7 +94,7 @@ func checkBlock(i int, block, key []byte, hash [hashSize]byte) error {
 // load checks every block with verify, if there is one, checks that serial
 // numbers ascend, and makes the finder, all in one pass over the blocks.
 func (s *Set) load(verify func(i int) error) error {
-	if !s.finder.prepare(s.rows, s.width, int(s.entries)) {
+	if !s.finder.prepare(s.rows, s.width, int(s.entries), s.blocks) {
 		return corrupt("its first serial number is greater than its last")
 	}
 	const few = 8 // blocks that a goroutine takes at once
@@ -114,7 +114,7 @@ func (s *Set) load(verify func(i int) error) error {
 	if err := failed.Load(); err != nil {
 		return *err
 	}
-	s.finder.finish(s.rows)
+	s.finder.finish(s.rows, s.perBlock)
 	return nil
 }
 
@@ -125,7 +125,7 @@ func (s *Set) loadBlock(i int, verify func(int) error) error {
 		}
 	}
 	from := i * s.perBlock
-	if !s.finder.note(s.rows, from, min(from+s.perBlock, int(s.entries))) {
+	if !s.finder.note(s.rows, i, from, min(from+s.perBlock, int(s.entries))) {
 		return corrupt("serial numbers of block %d do not ascend", i)
 	}
 	return nil
@@ -145,7 +145,7 @@ func (s *Set) Size() int64 { return s.size() }
 func (s *Set) Memory() int64 { return s.Size() + s.finder.memory() }
 
 // MaxMemory returns the most octets that a set of a size takes up in memory.
-func MaxMemory(size int64) int64 { return size + size/20 + 256 }
+func MaxMemory(size int64) int64 { return size + size/10 + 256 }
 
 // Lookup finds a serial number, given as DER INTEGER contents: 1 octet at
 // least, minimally encoded. 255 (00 ff) and −1 (ff) are different serials.
