@@ -178,11 +178,49 @@ func (p *Preprocessor) adopt(ctx context.Context, copies []Generation, version o
 			return err
 		}
 	}
-	_, err := p.cache.Put(ctx, catalog.Key, bytes.NewReader(data), objectstore.PutOptions{IfMatch: version, IfNoneMatch: version == "", ContentType: "application/json"})
-	if errors.Is(err, objectstore.ErrPreconditionFailed) || errors.Is(err, objectstore.ErrConflict) {
-		return nil // another came first, who knew as much
+	return p.putBack(ctx, data, version)
+}
+
+// maxAbsent is how often a store may say that the catalog is there and not have it.
+const maxAbsent = 3
+
+// putBack writes the catalog in the place of a version of it; "": where there is
+// none. Another that came first knew as much. There are stores to which a key
+// under a delete marker exists, so that nothing is ever written there on condition
+// that it does not. To those it is written without: whatever came between has a
+// copy of its own, which the next run finds to be newer.
+func (p *Preprocessor) putBack(ctx context.Context, data []byte, version objectstore.Version) error {
+	opts := objectstore.PutOptions{IfMatch: version, IfNoneMatch: version == "", ContentType: "application/json"}
+	absent := 0
+	for try := 0; ; try++ {
+		_, err := p.cache.Put(ctx, catalog.Key, bytes.NewReader(data), opts)
+		exists := errors.Is(err, objectstore.ErrPreconditionFailed)
+		switch {
+		case !exists && !errors.Is(err, objectstore.ErrConflict):
+			return err
+		case version != "":
+			return nil // another came first, or it is gone, which the next read finds
+		}
+		_, head := p.cache.Head(ctx, catalog.Key)
+		switch {
+		case head == nil:
+			return nil // another came first, who knew as much
+		case !errors.Is(head, objectstore.ErrNotFound):
+			return head
+		case try >= maxTries:
+			return fmt.Errorf("putting %s back: it is not there, and could not be written %d times: %w", catalog.Key, try+1, err)
+		}
+		if exists {
+			absent++
+		}
+		if absent == maxAbsent {
+			p.log.Error("the store says that the catalog is there, and does not have it; it is put back without a condition", "object", catalog.Key, "err", err)
+			opts.IfNoneMatch = false
+		}
+		if err := pause(ctx, try); err != nil {
+			return err
+		}
 	}
-	return err
 }
 
 // raiseFloors raises the floors of a catalog to another's.

@@ -28,6 +28,65 @@ func TestCatalogLost(t *testing.T) {
 	}
 }
 
+// TestCatalogLostUnderADeleteMarker: where the store takes a key under a delete
+// marker for one that exists, the catalog comes back all the same, and the log
+// says so. Where 412 means that another came first, that one's stays.
+func TestCatalogLostUnderADeleteMarker(t *testing.T) {
+	w := newWorld(t)
+	w.cache = objectstoretest.NewBucket(objectstoretest.Versioned(), objectstoretest.CoveredKeysExist())
+	ca := newCA(t, "a")
+	w.upload(pem, ca.PEM())
+	w.upload(key, crlOf(t, ca, 5))
+	was, _, _ := w.cache.Load(catalog.Key)
+	w.cache.Remove(catalog.Key)
+	w.cache.ResetCalls()
+	w.reconcile()
+	if got, _, _ := w.cache.Load(catalog.Key); !bytes.Equal(got, was) {
+		t.Errorf("in force: %q", w.inForce())
+	}
+	var conditions []string
+	for _, c := range w.cache.Calls() {
+		if c.Op == objectstore.OpPut && c.Key == catalog.Key {
+			conditions = append(conditions, string(c.IfNoneMatch))
+		}
+	}
+	if got := strings.Join(conditions, ","); got != "*,*,*," {
+		t.Errorf("the catalog was written with If-None-Match %q, want three times with and then without", got)
+	}
+	if !strings.Contains(w.log.String(), "the store says that the catalog is there, and does not have it") {
+		t.Errorf("the log does not say so:\n%s", w.log.String())
+	}
+	w.upload(key, crlOf(t, ca, 6))
+	w.wantInForce("a #6 " + key)
+}
+
+// TestAnotherPutsTheCatalogBack: of two that put a lost catalog back the second
+// leaves what the first wrote, and goes on from it.
+func TestAnotherPutsTheCatalogBack(t *testing.T) {
+	w, ca := withCRL(t)
+	was, _, _ := w.cache.Load(catalog.Key)
+	w.cache.Remove(catalog.Key)
+	first := true
+	w.cache.Before(func(op objectstore.Op, k string) error {
+		if op == objectstore.OpPut && k == catalog.Key && first {
+			first = false
+			w.cache.Store(catalog.Key, was)
+		}
+		return nil
+	})
+	w.upload(key, crlOf(t, ca, 6))
+	w.cache.Before(nil)
+	w.wantInForce("a #6 " + key)
+	for _, c := range w.cache.Calls() {
+		if c.Op == objectstore.OpPut && c.Key == catalog.Key && c.IfMatch == "" && c.IfNoneMatch == "" {
+			t.Error("the catalog was written without a condition")
+		}
+	}
+	if strings.Contains(w.log.String(), "does not have it") {
+		t.Errorf("the log blames the store:\n%s", w.log.String())
+	}
+}
+
 // TestCatalogPutBack: an older catalog is replaced by the newest at the timer.
 func TestCatalogPutBack(t *testing.T) {
 	w, ca := withCRL(t)

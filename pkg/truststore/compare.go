@@ -1,11 +1,13 @@
 package truststore
 
 import (
+	"bytes"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/crlgate/crlgate/pkg/issuer"
 )
@@ -52,17 +54,33 @@ func names(certificates []Certificate) string {
 	return strings.Join(out, ", ")
 }
 
+var (
+	pemBegin = []byte("-----BEGIN ")
+	pemEnd   = []byte("-----END ")
+)
+
 // Parse reads the certificates of a truststore, each once. What is no certificate
-// is an error: API Gateway would warn of it.
+// is an error: API Gateway would warn of it. So is whatever lies between or behind
+// the certificates and is no text, and a block without its first or last line: a
+// certificate may be lost in it. Lines of text, as openssl writes them, are none.
 func Parse(data []byte) ([]Certificate, error) {
 	var out []Certificate
 	seen := map[issuer.Fingerprint]bool{}
 	for n := 1; ; n++ {
-		var block *pem.Block
-		block, data = pem.Decode(data)
-		if block == nil {
-			break
+		block, rest := pem.Decode(data) // without a block, rest is all
+		if err := accounted(data[:len(data)-len(rest)], block); err != nil {
+			return nil, fmt.Errorf("up to block %d of it: %w", n, err)
 		}
+		if block == nil {
+			if n == 1 && !bytes.Contains(rest, pemBegin) {
+				return nil, errors.New("it holds no PEM certificate")
+			}
+			if err := accounted(rest, nil); err != nil {
+				return nil, fmt.Errorf("what follows block %d of it: %w", n-1, err)
+			}
+			return out, nil
+		}
+		data = rest
 		if block.Type != "CERTIFICATE" {
 			return nil, fmt.Errorf("block %d of it is a %s and no CERTIFICATE", n, block.Type)
 		}
@@ -75,10 +93,22 @@ func Parse(data []byte) ([]Certificate, error) {
 			out = append(out, Certificate{Certificate: c})
 		}
 	}
-	if len(out) == 0 {
-		return nil, errors.New("it holds no PEM certificate")
+}
+
+// accounted reports what octets hold beside text and the block that was decoded
+// from them, if any.
+func accounted(octets []byte, block *pem.Block) error {
+	decoded := 0
+	if block != nil {
+		decoded = 1
 	}
-	return out, nil
+	if bytes.Count(octets, pemBegin) != decoded || bytes.Count(octets, pemEnd) != decoded {
+		return errors.New("a PEM block there cannot be decoded: its lines are damaged or cut short, or its BEGIN or END line is missing")
+	}
+	if i := bytes.IndexFunc(octets, func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }); i >= 0 {
+		return fmt.Errorf("octet 0x%02x there is no text: a truststore is PEM, and what is between its blocks is lines of text", octets[i])
+	}
+	return nil
 }
 
 // Compare holds a truststore's certificates against those that are wanted, which

@@ -1,6 +1,7 @@
 package truststore_test
 
 import (
+	"bytes"
 	"encoding/pem"
 	"testing"
 
@@ -23,11 +24,21 @@ func FuzzParse(f *testing.F) {
 	f.Add(pki.PEM(root, low))
 	f.Add(append([]byte("words before\n"), pki.PEM(low, root, low)...))
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"))
+	f.Add(append(root.PEM(), "-----BEGIN CERTIFICATE-----\nAAAA"...))
+	f.Add(append(root.PEM(), "AAAA\n-----END CERTIFICATE-----\n"...))
+	f.Add(append(root.PEM(), root.DER...))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		have, err := truststore.Parse(data)
 		if err != nil {
 			return
+		}
+		if n := bytes.Count(data, []byte("-----BEGIN ")); n < len(have) || len(have) == 0 {
+			t.Errorf("%d certificates of %d blocks", len(have), n)
+		}
+		// What is lost of a block that was whole does not go unseen.
+		if cut, err := truststore.Parse(bytes.Replace(data, []byte("-----END "), []byte("-----EN "), 1)); err == nil {
+			t.Errorf("with an END line damaged it is read as %d certificates", len(cut))
 		}
 		var written []byte
 		for _, c := range have {

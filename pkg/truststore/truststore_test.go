@@ -178,8 +178,29 @@ func TestCompare(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	ca := made(t, "a", nil)
 	key := []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+	good, other := ca.PEM(), made(t, "b", nil).PEM()
+	beside := func(what string) []byte { return append(slices.Clone(good), what...) }
+	without := func(line string) []byte {
+		return append(slices.Clone(good), bytes.Replace(other, []byte(line+"\n"), nil, 1)...)
+	}
+	const begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 	for name, data := range map[string][]byte{
-		"nothing": nil, "no PEM": ca.DER, "a key beside": append(ca.PEM(), key...),
+		"a block without its end":                                without(end),
+		"a block without its end, before":                        append(bytes.Replace(other, []byte(end), nil, 1), good...),
+		"a block without its beginning":                          without(begin),
+		"a block without its beginning, first":                   append(bytes.Replace(other, []byte(begin), nil, 1), good...),
+		"a block cut short":                                      beside(string(other[:len(other)/2])),
+		"a line that is no base64":                               bytes.Replace(append(slices.Clone(good), other...), []byte(begin+"\nM"), []byte(begin+"\n*"), 1),
+		"a byte order mark, behind which a block is passed over": append([]byte("\xef\xbb\xbf"), good...),
+		"an indented block":                                      append(slices.Clone(good), bytes.ReplaceAll(other, []byte("-----BEGIN"), []byte(" -----BEGIN"))...),
+		"DER behind":                                             beside(string(ca.DER)),
+		"DER before":                                             append(append(slices.Clone(ca.DER), '\n'), good...),
+		"a NUL behind":                                           beside("\x00"),
+		"a NUL between":                                          append(beside("# next\x00\n"), other...),
+		"an empty block":                                         beside(begin + "\n" + end + "\n"),
+		"lines begun anew":                                       append([]byte(begin+"\n"), good...),
+		"only a cut block":                                       good[:len(good)/2],
+		"nothing":                                                nil, "no PEM": ca.DER, "a key beside": append(ca.PEM(), key...),
 		"no certificate": []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
 	} {
 		if got, err := truststore.Parse(data); err == nil {
@@ -188,5 +209,16 @@ func TestParseRefuses(t *testing.T) {
 	}
 	if got, err := truststore.Parse(append(ca.PEM(), ca.PEM()...)); err != nil || len(got) != 1 {
 		t.Errorf("the same twice: %d, %v", len(got), err)
+	}
+	for name, data := range map[string][]byte{
+		"white space":      append([]byte("\r\n \t\n"), beside("\n \t\r\n\f\v")...),
+		"words":            append([]byte("# Partner A\nsubject=CN = a\n"), append(beside("# Müller, until 2030\n"), other...)...),
+		"Latin-1":          beside("# M\xfcller\n"),
+		"CRLF":             bytes.ReplaceAll(beside(string(other)), []byte("\n"), []byte("\r\n")),
+		"no final newline": bytes.TrimRight(beside(string(other)), "\n"),
+	} {
+		if got, err := truststore.Parse(data); err != nil || len(got) == 0 || strings.Contains(string(data), string(other[30:60])) && len(got) != 2 {
+			t.Errorf("%s: %d, %v", name, len(got), err)
+		}
 	}
 }

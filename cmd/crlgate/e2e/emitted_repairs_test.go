@@ -12,6 +12,7 @@ import (
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
 	"github.com/crlgate/crlgate/internal/pki"
 	"github.com/crlgate/crlgate/pkg/catalog"
+	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/preprocess"
 )
 
@@ -26,8 +27,7 @@ func (s *scenario) deliver(payload string) {
 }
 
 // lose has an object of the cache bucket be gone with all its versions, as after
-// a loss. Deleted, it would leave a delete marker, under which the embedded server
-// takes If-None-Match for not met.
+// a loss, which leaves no delete marker.
 func (s *scenario) lose(key string) {
 	s.t.Helper()
 	client := s3.New(s3.Options{
@@ -92,6 +92,17 @@ func (s *scenario) repairs() {
 	s.awaitLog("the catalog is lost")
 	if c := s.catalog(); c.Generation < generation {
 		s.t.Errorf("generation %d after the catalog was lost, %d before", c.Generation, generation)
+	}
+
+	// Deleted, it leaves a delete marker, under which the local server takes
+	// If-None-Match for not met.
+	if err := s.Cache.Delete(s.t.Context(), catalog.Key, objectstore.DeleteOptions{}); err != nil {
+		s.t.Fatal(err)
+	}
+	s.deliver(preprocess.ReconcileRequest)
+	s.awaitLog("the store says that the catalog is there, and does not have it")
+	if c := s.catalog(); c.Generation < generation {
+		s.t.Errorf("generation %d after the catalog was deleted, %d before", c.Generation, generation)
 	}
 
 	copies, err := preprocess.Generations(s.t.Context(), s.Cache)

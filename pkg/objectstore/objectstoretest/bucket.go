@@ -49,6 +49,7 @@ type config struct {
 	versioned   bool
 	uniqueETags bool
 	noList      bool
+	covered     bool
 	pageSize    int
 	now         func() time.Time
 }
@@ -72,6 +73,10 @@ func UniqueETags() Option { return func(c *config) { c.uniqueETags = true } }
 // WithoutListBucket answers 403 for a missing key, as S3 does to a caller
 // that lacks s3:ListBucket.
 func WithoutListBucket() Option { return func(c *config) { c.noList = true } }
+
+// CoveredKeysExist has a key under a delete marker count as existing for
+// IfNoneMatch, as some servers have it, and S3 does not.
+func CoveredKeysExist() Option { return func(c *config) { c.covered = true } }
 
 // PageSize sets how many objects a page of a listing holds, 1,000 by default.
 func PageSize(n int) Option { return func(c *config) { c.pageSize = n } }
@@ -154,6 +159,11 @@ func (b *Bucket) current(key string) *version {
 		return nil
 	}
 	return &versions[len(versions)-1]
+}
+
+// exists reports whether a write with IfNoneMatch is refused.
+func (b *Bucket) exists(key string) bool {
+	return b.current(key) != nil || b.config.covered && len(b.objects[key]) > 0
 }
 
 // store keeps body itself.

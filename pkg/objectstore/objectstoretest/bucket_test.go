@@ -52,6 +52,24 @@ func TestETags(t *testing.T) {
 	}
 }
 
+func TestCoveredKeysExist(t *testing.T) {
+	for _, covered := range []bool{false, true} {
+		opts := []objectstoretest.Option{objectstoretest.Versioned()}
+		if covered {
+			opts = append(opts, objectstoretest.CoveredKeysExist())
+		}
+		b := objectstoretest.NewBucket(opts...)
+		b.Store("k", []byte("x"))
+		b.Remove("k")
+		if _, err := put(b, "y", objectstore.PutOptions{IfNoneMatch: true}); errors.Is(err, objectstore.ErrPreconditionFailed) != covered {
+			t.Errorf("under a delete marker, covered %t: %v", covered, err)
+		}
+		if _, err := put(b, "y", objectstore.PutOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestVersions(t *testing.T) {
 	b := objectstoretest.NewBucket(objectstoretest.Versioned())
 	b.Store("k", []byte("old"))

@@ -184,7 +184,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body io.ReadSeeker, opts o
 		if err := b.match(key, opts.IfMatch); err != nil {
 			return err
 		}
-		if opts.IfNoneMatch && b.current(key) != nil {
+		if opts.IfNoneMatch && b.exists(key) {
 			return Answer(412, "PreconditionFailed")
 		}
 		written = b.store(key, content).Version
