@@ -235,12 +235,14 @@ CRLs say and however old they are. CA is the name of the CA's file, without .pem
 A SERIAL is in hex, as openssl, crlgate's logs and the authorizer's context have
 it, with or without colons or a leading 0x; or in decimal, behind "dec:" or with
 --decimal. Digits that would be one number in hex and another in decimal are
-refused. --cert takes the serial number from a certificate, which must be the CA's.` + emergencyWords + `
+refused. One below 0 goes behind all flags and "--". --cert takes the serial number
+from a certificate, which must be the CA's.` + emergencyWords + `
 
 ` + exitWords["deny"],
 		Example: `  crlgate deny partner-a 0a:1b:2c --reason "laptop stolen, ticket 4711"
   crlgate deny partner-a --cert client.pem --yes
-  crlgate deny partner-a 0x0a1b2c --undo`,
+  crlgate deny partner-a --undo 0x0a1b2c
+  crlgate deny partner-a -- -0x12`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && len(certs) == 0 {

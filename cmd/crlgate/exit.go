@@ -1,10 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/emergency"
+	"github.com/crlgate/crlgate/pkg/issuer"
 )
 
 // Exit codes: the answer is yes, the answer is no, there is no answer.
@@ -73,8 +78,18 @@ func hinted(cmd *cobra.Command, err error) error {
 	if err == nil {
 		return nil
 	}
+	// A serial number below 0, as logs have it, looks like flags.
+	var flags *pflag.NotExistError
+	if errors.As(err, &flags) && takesSerials(cmd) {
+		if s, parsed := issuer.ParseSerial("-" + flags.GetSpecifiedShortnames()); parsed == nil {
+			return fmt.Errorf("%w; if a serial number is meant, it goes behind all flags: %s", err, emergency.Operand(s))
+		}
+	}
 	return fmt.Errorf("%w; see \"%s --help\"", err, cmd.CommandPath())
 }
+
+// takesSerials reports whether arguments of a command are serial numbers.
+func takesSerials(cmd *cobra.Command) bool { return strings.Contains(cmd.Use, "SERIAL") }
 
 // hintEverywhere has wrong arguments and flags of a command say where its help
 // is.

@@ -66,9 +66,19 @@ func (s *served) write(name string, data []byte) {
 // crl writes the CRL of a number.
 func (s *served) crl(number int64, revoked ...*pki.Leaf) {
 	s.t.Helper()
-	o := pki.CRLOptions{Number: big.NewInt(number), ThisUpdate: time.Now(), NextUpdate: time.Now().Add(time.Hour)}
+	var serials []*big.Int
 	for _, leaf := range revoked {
-		o.Entries = append(o.Entries, pki.Entry{Serial: leaf.Certificate.SerialNumber, Date: time.Now()})
+		serials = append(serials, leaf.Certificate.SerialNumber)
+	}
+	s.crlOf(number, serials...)
+}
+
+// crlOf writes the CRL of a number that lists serial numbers.
+func (s *served) crlOf(number int64, serials ...*big.Int) {
+	s.t.Helper()
+	o := pki.CRLOptions{Number: big.NewInt(number), ThisUpdate: time.Now(), NextUpdate: time.Now().Add(time.Hour)}
+	for _, serial := range serials {
+		o.Entries = append(o.Entries, pki.Entry{Serial: serial, Date: time.Now()})
 	}
 	data, err := s.ca.CRL(o)
 	if err != nil {

@@ -32,9 +32,19 @@ func ParseSerial(text string, decimal bool) (issuer.Serial, error) {
 		return serial, nil
 	}
 	if other, err := parseDecimal(text, text); err == nil && other.String() != serial.String() {
-		return nil, fmt.Errorf("%s is one serial number in hex and another in decimal: write 0x%s for hex, or %s%s for decimal", text, strings.TrimPrefix(text, "-"), decimalPrefix, text)
+		return nil, fmt.Errorf("%s is one serial number in hex and another in decimal: write %s for hex, or %s%s for decimal", text, Operand(serial), decimalPrefix, text)
 	}
 	return serial, nil
+}
+
+// Operand returns a serial number as it is to be given on a command line, behind
+// all flags: in hex that is not taken for decimal, and where it is below 0 behind a
+// "--", so that its sign is not taken for a flag.
+func Operand(s issuer.Serial) string {
+	if text, negative := strings.CutPrefix(s.String(), "-"); negative {
+		return "-- -0x" + text
+	}
+	return "0x" + s.String()
 }
 
 // maxDigits bounds a decimal serial number; RFC 5280 §4.1.2.2 allows 20 octets,

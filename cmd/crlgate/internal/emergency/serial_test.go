@@ -52,9 +52,28 @@ func TestParseSerial(t *testing.T) {
 			t.Errorf("%q, decimal %v: %q, %v; want %q", c.text, c.decimal, got, err, c.want)
 		}
 	}
-	_, err := ParseSerial("2587", false)
-	if err == nil || !strings.Contains(err.Error(), "write 0x2587 for hex, or dec:2587 for decimal") {
-		t.Errorf("an ambiguous number: %v", err)
+	for text, want := range map[string]string{
+		"2587": "write 0x2587 for hex, or dec:2587 for decimal",
+		"-12":  "write -- -0x12 for hex, or dec:-12 for decimal",
+	} {
+		if _, err := ParseSerial(text, false); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("an ambiguous number: %v", err)
+		}
+	}
+}
+
+// TestOperand: what is to be typed is read as the same serial number, and is none
+// that could be taken for another or for a flag.
+func TestOperand(t *testing.T) {
+	for contents, want := range map[string]string{
+		"\x12": "0x12", "\x0a\x1b": "0x0a1b", "\x00\xff": "0xff", "\xff": "-- -0x01", "\xee": "-- -0x12", "\x80": "-- -0x80", "\xff\x01": "-- -0xff", "\x00": "0x00",
+	} {
+		s := issuer.Serial(contents)
+		got := Operand(s)
+		back, err := ParseSerial(strings.TrimPrefix(got, "-- "), false)
+		if got != want || err != nil || string(back) != contents {
+			t.Errorf("%x: %q, read as %x, %v; want %q", contents, got, back, err, want)
+		}
 	}
 }
 

@@ -27,7 +27,7 @@ func newReport(e *authorize.Explanation, in *Input, assumed []string) *Report {
 	r.Verdict = verdict(e)
 	r.Settings = settings(e, in)
 	r.Rows = rows(e, in, r)
-	r.Verdict.Words, r.Verdict.Remedy = summary(r), remedy(r, e)
+	r.Verdict.Words, r.Verdict.Remedy = summary(r), remedy(r, e, in)
 	r.Steps = steps(r, e, in)
 	return r
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/crlgate/crlgate/cmd/crlgate/internal/emergency"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/terminal"
 	"github.com/crlgate/crlgate/pkg/authorize"
 	"github.com/crlgate/crlgate/pkg/issuer"
@@ -76,7 +77,7 @@ var remedies = map[authorize.Reason][]string{
 }
 
 // remedy is what can be done about the verdict.
-func remedy(r *Report, e *authorize.Explanation) []string {
+func remedy(r *Report, e *authorize.Explanation, in *Input) []string {
 	v := &r.Verdict
 	if v.Allow() && !v.WouldDeny {
 		if v.Relaxed != "" {
@@ -86,7 +87,7 @@ func remedy(r *Report, e *authorize.Explanation) []string {
 	}
 	out := append([]string{}, remedies[v.Reason]...)
 	if h := e.Facts.Answer.Hit; v.Reason == authorize.Revoked && h != nil && h.DenyList {
-		out = []string{fmt.Sprintf("take it off the deny list, if it stands there wrongly: crlgate deny %s %s --undo", e.Facts.Answer.CA, e.Context.Serial)}
+		out = []string{fmt.Sprintf("take it off the deny list, if it stands there wrongly: crlgate deny %s --undo %s", e.Facts.Answer.CA, emergency.Operand(asked(e, in)))}
 	}
 	if until := breakGlass(v.Reason); until && !v.Allow() && e.Facts.Answer.CA != "" {
 		out = append(out, fmt.Sprintf("in an emergency, let the CA's clients in, all but revoked ones: crlgate allow %s --until 4h --reason …", e.Facts.Answer.CA))
@@ -98,6 +99,14 @@ func remedy(r *Report, e *authorize.Explanation) []string {
 		}
 	}
 	return out
+}
+
+// asked is the serial number that the answer is about.
+func asked(e *authorize.Explanation, in *Input) issuer.Serial {
+	if s, err := issuer.ParseSerial(e.Context.Serial); err == nil {
+		return s
+	}
+	return in.Serial // without a certificate
 }
 
 // breakGlass reports whether allow_until lets a reason through.
