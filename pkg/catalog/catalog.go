@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -112,6 +113,18 @@ type CRL struct {
 type Base struct {
 	Line   string  `json:"line"`   // that of the complete CRL
 	Number *Number `json:"number"` // BaseCRLNumber: the complete CRL's number is at least that
+}
+
+// OfItsOwnNumber reports whether this is a delta CRL to the complete CRL of its own
+// number, as CAs issue them along with a complete CRL. By RFC 5280 §5.2.3 it says
+// what that says, and by §5.2.4 it is combined with none.
+func (l *CRL) OfItsOwnNumber() bool {
+	return l.Base != nil && l.Base.Number.Int().Cmp(l.Number.Int()) == 0
+}
+
+// Empty reports whether the CRL has no entries, of whatever certificate issuer.
+func (l *CRL) Empty() bool {
+	return l.Entries == 0 && !slices.ContainsFunc(l.Others, func(o IssuerSet) bool { return o.Entries > 0 })
 }
 
 // IssuerSet is the entries of an indirect CRL for one certificate issuer

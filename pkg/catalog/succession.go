@@ -47,7 +47,7 @@ func (c *Catalog) Admit(ca string, l *CRL, now time.Time) (Code, string) {
 	// nextUpdate enters all the same: what it revokes counts, it makes nothing
 	// good, and no other key's CRL stands in for it.
 	if now.After(l.NextUpdate) && floor == nil && l.Base == nil {
-		return Expired, fmt.Sprintf("its nextUpdate %s is past, and no CRL of its line was ever accepted that it would replace; upload a current CRL", stamp(l.NextUpdate))
+		return Expired, fmt.Sprintf("its nextUpdate %s is past, and no CRL of its line was ever accepted that it would replace; upload a current CRL, or a current delta CRL to it", stamp(l.NextUpdate))
 	}
 	return Succeeds, ""
 }
@@ -65,6 +65,24 @@ func (c *Catalog) fits(ca string, l *CRL) (Code, string) {
 		return BaseMissing, fmt.Sprintf("it is a delta to CRL number %s, and the complete CRL in force is the older number %s; upload a newer one, and this one will count", l.Base.Number, base.Number)
 	}
 	return "", ""
+}
+
+// Revives reports whether a delta CRL makes up for it that a complete CRL is
+// [Expired]: the two may enter together, the complete one first. Combined they are
+// as new as the delta is (RFC 5280 §5.2.4). So that must be current, one to this
+// complete CRL and newer, and kept out by nothing else than its missing base. The
+// parts that [Catalog.MissingFor] names for both must be attached.
+func (c *Catalog) Revives(ca string, base, delta *CRL, now time.Time) bool {
+	if delta.Base == nil || delta.Base.Line != base.Line || now.After(delta.NextUpdate) || delta.ThisUpdate.Before(base.ThisUpdate) {
+		return false
+	}
+	n := base.Number.Int()
+	if delta.Base.Number.Int().Cmp(n) > 0 || delta.Number.Int().Cmp(n) <= 0 {
+		return false
+	}
+	without, _ := c.Admit(ca, base, now)
+	alone, _ := c.Admit(ca, delta, now)
+	return without == Expired && alone == BaseMissing
 }
 
 func (f *Floor) refuses(l *CRL) (Code, string) {

@@ -55,10 +55,15 @@ type List struct {
 	// together.
 	FreshestURIs [][]string
 
-	Entries  int   // number of entries
-	Indirect bool  // some entry carries a certificateIssuer extension
-	Size     int64 // octets of the DER encoding
-	PEM      bool  // the source was PEM
+	Entries  int  // number of entries
+	Indirect bool // some entry carries a certificateIssuer extension
+	// UnknownReasons is how many entries have a reason code that RFC 5280 §5.3.1
+	// does not have, and UnknownReason the first of those codes. They read as
+	// Unspecified.
+	UnknownReasons int
+	UnknownReason  int
+	Size           int64 // octets of the DER encoding
+	PEM            bool  // the source was PEM
 
 	// Digest identifies the content: the hash of tbsCertList under the
 	// signature's own hash (Ed25519: SHA-512).

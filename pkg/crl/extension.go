@@ -249,10 +249,20 @@ func (p *parser) entryExtensions(c []byte, off int64) (Reason, error) {
 		switch string(e.id) {
 		case idReasonCode:
 			var code int
-			if !v.ReadASN1Enum(&code) || !v.Empty() || code < 0 || code > 255 || !reasonKnown(byte(code)) {
-				return bad("reasonCode is not one of the CRLReasons (RFC 5280 §5.3.1)")
+			if !v.ReadASN1Enum(&code) || !v.Empty() || code < 0 {
+				return bad("reasonCode is not an ENUMERATED from 0 up (RFC 5280 §5.3.1)")
 			}
-			reason = Reason(code)
+			if code <= 10 && reasonKnown(byte(code)) {
+				reason = Reason(code)
+				break
+			}
+			if e.critical {
+				return bad(fmt.Sprintf("critical reasonCode %d is none of RFC 5280 §5.3.1, so the CRL must not be used (§5.3)", code))
+			}
+			// Listed is revoked, whatever for; only removeFromCRL says otherwise.
+			if p.list.UnknownReasons++; p.list.UnknownReasons == 1 {
+				p.list.UnknownReason = code
+			}
 		case idInvalidityDate:
 			var date cryptobyte.String
 			if !v.ReadASN1(&date, cbasn1.GeneralizedTime) || !v.Empty() {

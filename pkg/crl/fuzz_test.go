@@ -194,11 +194,22 @@ func checkAgainstX509(t *testing.T, want *x509.RevocationList, o outcome) {
 	if len(want.RevokedCertificateEntries) != len(o.entries) {
 		t.Fatalf("%d entries, crypto/x509 finds %d", len(o.entries), len(want.RevokedCertificateEntries))
 	}
+	unknown, first := 0, 0
 	for i, e := range want.RevokedCertificateEntries {
+		reason := e.ReasonCode
+		if reason == 7 || reason > 10 { // none of RFC 5280 §5.3.1
+			if unknown++; unknown == 1 {
+				first = reason
+			}
+			reason = 0
+		}
 		date := uint32(min(max(e.RevocationTime.Unix(), 0), math.MaxUint32))
-		if got := o.entries[i]; twosComplement(got.serial).Cmp(e.SerialNumber) != 0 || got.date != date || int(got.reason) != e.ReasonCode {
+		if got := o.entries[i]; twosComplement(got.serial).Cmp(e.SerialNumber) != 0 || got.date != date || int(got.reason) != reason {
 			t.Fatalf("entry %d is %+v, crypto/x509 says %v, %d, %d", i, got, e.SerialNumber, date, e.ReasonCode)
 		}
+	}
+	if list.UnknownReasons != unknown || list.UnknownReason != first {
+		t.Fatalf("%d unknown reasons, the first %d; crypto/x509 finds %d and %d", list.UnknownReasons, list.UnknownReason, unknown, first)
 	}
 }
 

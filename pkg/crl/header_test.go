@@ -25,6 +25,7 @@ func TestReadHeader(t *testing.T) {
 			want.Entries, want.Indirect, want.Digest, want.tbs, want.signature = 0, false, nil, nil, header.signature
 			got := *header
 			want.unsupported, got.unsupported = nil, nil
+			want.UnknownReasons, want.UnknownReason = 0, 0
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("got %+v\nwant %+v", got, want)
 			}

@@ -39,7 +39,7 @@ const (
 	NextUpdateMissing   Code = "next_update_missing"   // refused (RFC 5280 §5.1.2.5)
 	DatesConflict       Code = "dates_conflict"        // refused: nextUpdate before thisUpdate
 	BaseMissing         Code = "delta_base_missing"    // pending: the complete CRL that a delta CRL is a delta to
-	DeltaNumberConflict Code = "delta_number_conflict" // refused: BaseCRLNumber not below the CRL number
+	DeltaNumberConflict Code = "delta_number_conflict" // refused: BaseCRLNumber above the CRL number
 	TooManyIssuers      Code = "too_many_issuers"      // refused: an indirect CRL of more than MaxIssuers certificate issuers
 	AttributeCertsOnly  Code = "attribute_certs_only"  // refused: speaks of no client certificate
 )
@@ -101,6 +101,20 @@ func (c *Candidate) Entries() int {
 	return n
 }
 
+// Warnings says in words what the CA should put right in a CRL that is accepted all
+// the same.
+func (c *Candidate) Warnings() []string {
+	var out []string
+	l := c.List
+	if l.UnknownReasons > 0 {
+		out = append(out, fmt.Sprintf("entries with a reason code that RFC 5280 §5.3.1 does not have: %d, the first with %d: they count as revoked, for no stated reason; have the CA write a reason that there is", l.UnknownReasons, l.UnknownReason))
+	}
+	if l.Delta() && l.BaseNumber.Cmp(l.Number) == 0 && c.Entries() > 0 {
+		out = append(out, fmt.Sprintf("it is a delta to CRL number %v, which is its own number, and has entries: those that revoke count beside that complete CRL, and nothing is taken back; have the CA give it the next number (RFC 5280 §5.2.3, §5.2.4)", l.Number))
+	}
+	return out
+}
+
 // IssuerImage is the entries of an indirect CRL for one certificate issuer.
 type IssuerImage struct {
 	Name    issuer.Name
@@ -137,8 +151,8 @@ func supported(l *crl.List) error {
 		return asRefusal(unsupported)
 	}
 	switch {
-	case l.Delta() && l.BaseNumber.Cmp(l.Number) >= 0:
-		return refused(DeltaNumberConflict, "it is a delta to CRL number %v, which is not older than its own number %v (RFC 5280 §5.2.4)", l.BaseNumber, l.Number)
+	case l.Delta() && l.BaseNumber.Cmp(l.Number) > 0:
+		return refused(DeltaNumberConflict, "it is a delta to CRL number %v, which is newer than its own number %v (RFC 5280 §5.2.4)", l.BaseNumber, l.Number)
 	case l.IDP != nil && l.IDP.OnlyAttributeCerts:
 		return refused(AttributeCertsOnly, "it speaks of attribute certificates only, which are no client certificates")
 	case l.NextUpdate.IsZero():

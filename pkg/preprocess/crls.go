@@ -44,7 +44,7 @@ func (p *Preprocessor) examine(ctx context.Context, cat *catalog.Catalog, key st
 		return nil, err
 	}
 	opts := objectstore.GetOptions{}
-	known, err := p.standing(ctx, cat, old)
+	known, err := p.standing(ctx, cat, old, now)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (p *Preprocessor) examine(ctx context.Context, cat *catalog.Catalog, key st
 	if err != nil {
 		return nil, fmt.Errorf("CRL %s: %w", key, err)
 	}
-	r.describe(candidate.List, candidate.Entries())
+	r.describe(candidate)
 	return &entry{candidate: candidate, source: source, report: r, deep: look.deep}, nil
 }
 
@@ -86,7 +86,9 @@ func (p *Preprocessor) readBody(body *objectstore.Reader) (*Candidate, error) {
 	return ReadCRL(body, p.config.crlOptions())
 }
 
-func (r *Report) describe(l *crl.List, entries int) {
+func (r *Report) describe(c *Candidate) {
+	l, entries := c.List, c.Entries()
+	r.Warnings = c.Warnings()
 	if l.Number != nil {
 		r.Number = l.Number.String()
 	}
@@ -104,10 +106,11 @@ type standing struct {
 	floor   *catalog.Floor // of its line; nil: no CRL of it was ever accepted
 	serving *catalog.CRL   // the CRL of its line that is in force; nil: none
 	base    *catalog.CRL   // the same of the line that a delta CRL builds on
+	paired  bool           // with another that waits it may enter
 }
 
 // standing looks up what settled and deleted ask for.
-func (p *Preprocessor) standing(ctx context.Context, cat *catalog.Catalog, old *Report) (s standing, err error) {
+func (p *Preprocessor) standing(ctx context.Context, cat *catalog.Catalog, old *Report, now time.Time) (s standing, err error) {
 	if _, s.state, err = issuers(cat); err != nil || old == nil || old.Line == "" {
 		return s, err
 	}
@@ -122,7 +125,8 @@ func (p *Preprocessor) standing(ctx context.Context, cat *catalog.Catalog, old *
 	if old.Base != nil {
 		s.base = cat.Serving(old.CA, &scope, old.Base.Line)
 	}
-	return s, nil
+	s.paired, err = p.hasPartner(ctx, cat, old, now)
+	return s, err
 }
 
 // settled returns the ETag of the upload that needs no second look; "" where
@@ -159,6 +163,9 @@ func numberOf(r *Report) *catalog.Number {
 // curable reports whether what would make the CRL count may have come.
 func (s *standing) curable(old *Report, now time.Time) bool {
 	if old.Issuers != "" && old.Issuers != s.state { // "": refused before issuers mattered
+		return true
+	}
+	if s.paired {
 		return true
 	}
 	switch old.Code {

@@ -34,6 +34,8 @@ type entry struct {
 	entered  bool           // with this change
 	here     bool           // in force, from this upload
 	woken    []string       // upload keys that waited for it
+	beside   []string       // upload keys that wait for the same line as it does
+	paired   bool           // it was tried together with one of those
 
 	sets   []*catalog.Set // to be there before the catalog is
 	mended bool           // a set that was missing or damaged was written anew
@@ -110,6 +112,11 @@ func (p *Preprocessor) enterInto(ctx context.Context, entries []*entry, around f
 		woken = append(woken, e.woken...)
 		errs = append(errs, p.conclude(ctx, e, now))
 	}
+	for _, e := range entries {
+		in, err := p.pair(ctx, e, now)
+		entered = entered || in
+		errs = append(errs, err)
+	}
 	for _, key := range woken {
 		if !mine[key] {
 			in, err := p.syncCRL(ctx, key, now)
@@ -161,12 +168,16 @@ func (p *Preprocessor) decide(ctx context.Context, cat *catalog.Catalog, entries
 		}
 		write = write || changed
 	}
-	return write, p.putSets(ctx, entries, now)
+	revived, err := p.revive(ctx, cat, entries, now)
+	if err != nil {
+		return false, err
+	}
+	return write || revived, p.putSets(ctx, entries, now)
 }
 
 // judge verifies the CRL, forgetting what a try before came to.
 func (e *entry) judge(cas []*issuer.CA, state string, now time.Time) error {
-	e.record, e.replaced, e.floor, e.refused, e.woken, e.sets = nil, nil, nil, nil, nil, nil
+	e.record, e.replaced, e.floor, e.refused, e.woken, e.beside, e.sets = nil, nil, nil, nil, nil, nil, nil
 	e.entered, e.here, e.mended = false, false, false
 	r := e.report
 	r.Issuers = state
@@ -187,6 +198,7 @@ func (e *entry) judge(cas []*issuer.CA, state string, now time.Time) error {
 // that changed the catalog.
 func (p *Preprocessor) admit(ctx context.Context, cat *catalog.Catalog, e *entry, now time.Time) (changed bool, err error) {
 	ca, record := e.report.CA, e.record
+	e.refused, e.beside = nil, nil
 	code, why := cat.Admit(ca, record, now)
 	if e.lower && code.BelowFloor() {
 		e.floor = cat.Floor(record.Line)
@@ -201,23 +213,34 @@ func (p *Preprocessor) admit(ctx context.Context, cat *catalog.Catalog, e *entry
 		return p.keep(ctx, cat, e)
 	case catalog.Expired:
 		e.refused = pending(Expired, "%s", why)
-		return cat.Wait(e.source.Key, record.Line), nil
+		return e.wait(cat, record.Line), nil
 	case catalog.BaseMissing:
 		e.refused = pending(BaseMissing, "%s", why)
-		return cat.Wait(e.source.Key, record.Base.Line), nil
+		return e.wait(cat, record.Base.Line), nil
 	default:
 		e.refused = refused(Code(code), "%s", why)
 		return cat.Unwait(e.source.Key), nil
 	}
+	return true, p.publish(ctx, cat, e, now)
+}
+
+// publish enters one CRL that may enter into the catalog at hand.
+func (p *Preprocessor) publish(ctx context.Context, cat *catalog.Catalog, e *entry, now time.Time) error {
+	ca, record := e.report.CA, e.record
+	e.refused, e.beside = nil, nil
 	e.replaced = cat.Serving(ca, &record.Scope, record.Line)
 	cat.Publish(ca, record)
 	e.woken = cat.Wake(record.Line)
 	if err := p.split(ctx, cat, ca); err != nil {
-		return false, err
+		return err
 	}
 	e.sets, e.entered, e.here = record.AllSets(), true, true
-	e.report.accept(Accepted, fmt.Sprintf("CRL number %s of CA %s is in force, with %d entries, until %s", record.Number, ca, record.Entries, stamp(record.NextUpdate)))
-	return true, nil
+	until := "until " + stamp(record.NextUpdate)
+	if now.After(record.NextUpdate) {
+		until = fmt.Sprintf("and past its nextUpdate %s: what it lists is revoked, and it makes nothing good by itself", stamp(record.NextUpdate))
+	}
+	e.report.accept(Accepted, fmt.Sprintf("CRL number %s of CA %s is in force, with %d entries, %s", record.Number, ca, record.Entries, until))
+	return nil
 }
 
 // keep sees to it that a CRL in force has its sets: one that was lost or

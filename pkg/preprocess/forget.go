@@ -286,7 +286,7 @@ func (p *Preprocessor) lowerFloor(ctx context.Context, f *Forget, now time.Time)
 		return nil, err
 	}
 	r := &Report{Key: f.Floor, ETag: source.ETag, VersionID: source.VersionID, Kind: KindCRL, At: now, Rules: p.config.rules()}
-	r.describe(candidate.List, candidate.Entries())
+	r.describe(candidate)
 	e := &entry{candidate: candidate, source: source, report: r, lower: true}
 	if err := p.tryLower(ctx, cat, e, answer, now); err != nil || !answer.confirmed(f, answer.Seen) {
 		return answer, err

@@ -101,7 +101,7 @@ func (c *Config) crlOptions() crl.Options {
 
 // ruleset is raised whenever crlgate learns to accept CRLs that it refused
 // before: those are then read again.
-const ruleset = 1
+const ruleset = 2
 
 // rules names what a CRL is judged by, its issuers apart.
 func (c *Config) rules() string {

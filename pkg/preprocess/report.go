@@ -66,6 +66,10 @@ type Report struct {
 	// is read again when a new version, or other settings, may accept it.
 	Rules string `json:"rules,omitempty"`
 
+	// Warnings say in words what the CA should put right, though the CRL is
+	// accepted. Detail has them too.
+	Warnings []string `json:"warnings,omitempty"`
+
 	// WasAccepted says of an upload that is gone that it was accepted before.
 	WasAccepted bool `json:"was_accepted,omitempty"`
 
@@ -146,5 +150,8 @@ func (r *Report) refuse(why *Refusal) {
 }
 
 func (r *Report) accept(code Code, detail string) {
+	for _, w := range r.Warnings {
+		detail += ". Warning: " + w
+	}
 	r.Code, r.Detail, r.Outcome = code, detail, OutcomeAccepted
 }

@@ -92,7 +92,7 @@ func TestDeltaNumbers(t *testing.T) {
 	}{
 		{5, 4, "refused number_too_low"},
 		{6, 3, "refused number_reused"},
-		{4, 4, "refused delta_number_conflict"},
+		{4, 4, "refused number_too_low"},
 		{3, 4, "refused delta_number_conflict"},
 		{7, 5, "pending delta_base_missing"},
 		{7, 4, "accepted accepted"},
@@ -104,8 +104,25 @@ func TestDeltaNumbers(t *testing.T) {
 	w.upload("crls/base.crl", crlOf(t, ca, 5, 1))
 	w.wantOutcome("crls/base.crl", "accepted accepted")
 	w.wantInForce("ca #5 crls/base.crl", "ca #7 crls/delta.crl")
+	// One to its own number enters, and is the first of the line no longer.
+	w.upload("crls/delta.crl", deltaOf(t, ca, 8, 8))
+	w.wantOutcome("crls/delta.crl", "pending delta_base_missing")
+	w.upload("crls/base.crl", crlOf(t, ca, 8, 1))
+	w.wantOutcome("crls/delta.crl", "accepted accepted")
+	w.wantInForce("ca #8 crls/base.crl", "ca #8 crls/delta.crl")
+	if r := w.report("crls/delta.crl"); len(r.Warnings) != 0 {
+		t.Errorf("a delta without entries, issued with its base: %q", r.Warnings)
+	}
+	w.upload("crls/delta.crl", deltaOf(t, ca, 8, 7))
+	w.wantOutcome("crls/delta.crl", "refused number_reused")
+	w.upload("crls/base.crl", crlOf(t, ca, 9, 1))
+	w.upload("crls/delta.crl", deltaOf(t, ca, 9, 9, 2))
+	w.wantOutcome("crls/delta.crl", "accepted accepted")
+	if r := w.report("crls/delta.crl"); len(r.Warnings) != 1 || !strings.Contains(r.Detail, "Warning: it is a delta to CRL number 9, which is its own number, and has entries") {
+		t.Errorf("a delta with entries, of its base's number: %q", r.Detail)
+	}
 	// thisUpdate does not go back either.
-	w.upload("crls/delta.crl", crlWith(t, ca, pki.CRLOptions{Number: big.NewInt(8), BaseNumber: big.NewInt(5), ThisUpdate: now.Add(-2 * time.Hour)}))
+	w.upload("crls/delta.crl", crlWith(t, ca, pki.CRLOptions{Number: big.NewInt(10), BaseNumber: big.NewInt(5), ThisUpdate: now.Add(-2 * time.Hour)}))
 	w.wantOutcome("crls/delta.crl", "refused this_update_went_back")
 }
 

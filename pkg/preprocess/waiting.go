@@ -16,13 +16,7 @@ func (p *Preprocessor) waitAgain(ctx context.Context, cat *catalog.Catalog, r *R
 		return nil
 	}
 	p.metrics.CRLPending(string(r.Code))
-	line := ""
-	switch {
-	case r.Code == Expired:
-		line = r.Line
-	case r.Code == BaseMissing && r.Base != nil:
-		line = r.Base.Line
-	}
+	line := r.waitsFor()
 	if line == "" || cat.Waiting[r.Key] == line {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/big"
 	"slices"
 	"time"
 
@@ -121,21 +122,21 @@ func (c *Cache) askList(ctx context.Context, l covering, ca *authority, cert *cl
 	removed := false
 	defer func() { trace.ended(current, removed, why) }()
 	for _, d := range l.list.deltas {
-		if d.record.Number.Int().Cmp(number) <= 0 {
+		if addsNothing(d.record, number) {
 			trace.noNewer(d)
-			continue // the complete CRL is as new: it says what the delta said
+			continue
 		}
 		delta, ok := c.lookup(ctx, d, l.ca, ca, cert.Serial, now, true, a)
 		if !ok {
 			whole = false // what can be had may revoke all the same
 			continue
 		}
-		if delta.record.Number.Int().Cmp(number) <= 0 {
-			continue // a predecessor that answers for it, as old as the complete CRL
+		if addsNothing(delta.record, number) {
+			continue // a predecessor that answers for it
 		}
 		late := a.outOfDate(delta.record, &ca.settings, now)
 		trace.outOfDate(late)
-		fresh := late == "" && delta.record.Base.Number.Int().Cmp(number) <= 0
+		fresh := late == "" && delta.record.Base.Number.Int().Cmp(number) <= 0 && delta.record.Number.Int().Cmp(number) > 0
 		if fresh {
 			why = "" // the two together are as new as the delta (RFC 5280 §5.2.4)
 		}
@@ -161,6 +162,18 @@ func (c *Cache) askList(ctx context.Context, l covering, ca *authority, cert *cl
 		}
 	}
 	return why == ""
+}
+
+// addsNothing reports whether a delta CRL has nothing to say beside a complete CRL
+// of that number: one that is as new says what the delta said. One to its own number
+// may yet be a CA's that does not number its deltas: what it lists is revoked.
+func addsNothing(delta *catalog.CRL, number *big.Int) bool {
+	switch cmp := delta.Number.Int().Cmp(number); {
+	case cmp == 0 && delta.OfItsOwnNumber():
+		return delta.Empty()
+	default:
+		return cmp <= 0
+	}
 }
 
 // outgrown reports whether a delta of the list is one to a newer complete CRL

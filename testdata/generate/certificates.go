@@ -112,6 +112,8 @@ func certificates() []request {
 	return []request{
 		{name: "good", what: "a serial that the CRL does not list", options: serial(7)},
 		{name: "revoked", what: "a serial that it lists", reason: "revoked", options: serial(0x0a1b)},
+		{name: "revoked_for_reason_7", what: "a serial that is listed for a reason that is not assigned", crl: "reason_7", reason: "revoked", options: serial(0x0a1b)},
+		{name: "good_beside_reason_7", what: "a serial that is not listed, beside an entry with a reason that is not assigned", crl: "reason_7", options: serial(7)},
 		{name: "revoked_serial_255", what: "serial 255, listed; its first octet is 00", reason: "revoked", options: serial(255)},
 		{name: "revoked_serial_20_octets", what: "a listed serial of 20 octets", crl: "serials_odd", reason: "revoked", options: pki.LeafOptions{Serial: power(159, -1)}},
 		{name: "revoked_serial_minus_one", what: "serial −1, listed; crypto/x509 refuses such certificates", crl: "serial_minus_one", reason: "revoked", options: pki.LeafOptions{RawSerial: []byte{0xff}}},

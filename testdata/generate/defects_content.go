@@ -122,8 +122,10 @@ func extensionDefects() []recipe {
 		{name: "extension_with_a_fourth_field", code: "extension_malformed", what: "an extension with an element after its value", edit: func(o *pki.CRLOptions) {
 			o.EditTBS = appendExtension(element(0x30, must(asn1.Marshal(oidUnknown)), element(4, null), null))
 		}},
-		{name: "reason_7", code: "entry_extension_malformed", what: "reason code 7, which is not assigned (RFC 5280 §5.3.1)", edit: entry(0, reason(10, 1, 7))},
-		{name: "reason_11", code: "entry_extension_malformed", what: "reason code 11, which does not exist", edit: entry(0, reason(10, 1, 11))},
+		{name: "reason_7_critical", code: "entry_extension_malformed", what: "a critical reason code 7, which is not assigned: what is critical must be understood (RFC 5280 §5.3)", edit: entry(0, pkix.Extension{Id: oidReason, Critical: true, Value: []byte{10, 1, 7}})},
+		{name: "reason_negative", code: "entry_extension_malformed", what: "reason code −1", edit: entry(0, reason(10, 1, 0xff))},
+		{name: "reason_9_octets", code: "entry_extension_malformed", what: "a reason code of 9 octets", edit: entry(0, reason(10, 9, 1, 0, 0, 0, 0, 0, 0, 0, 0))},
+		{name: "reason_empty", code: "entry_extension_malformed", what: "a reason code of no octets", edit: entry(0, reason(10, 0))},
 		{name: "reason_not_enumerated", code: "entry_extension_malformed", what: "reason code that is an INTEGER", edit: entry(0, reason(2, 1, 1))},
 		{name: "reason_not_minimal", code: "entry_extension_malformed", what: "reason code 1 as 00 01", edit: entry(0, reason(10, 2, 0, 1))},
 		{name: "reason_with_trailing_byte", code: "entry_extension_malformed", what: "reason code with a byte after it", edit: entry(0, reason(10, 1, 1, 0))},

@@ -71,6 +71,14 @@ func kinds(a *authorities) []recipe {
 			delta(40)(o)
 			o.Number = big.NewInt(42)
 		}},
+		{name: "delta_number_is_base", with: base, what: "a delta CRL, number 42, to number 42, with which it was issued, and without entries: it says nothing beyond it (RFC 5280 §5.2.3)", edit: func(o *pki.CRLOptions) {
+			delta(42)(o)
+			o.Number = big.NewInt(42)
+		}},
+		{name: "delta_number_is_base_and_entries", with: base, what: "the same with entries that its base does not have, against RFC 5280 §5.2.3: what is listed is revoked, and nothing is taken back", edit: func(o *pki.CRLOptions) {
+			delta(42, seven, pki.Entry{Serial: big.NewInt(0x0a1b), Reason: pki.RemoveFromCRL})(o)
+			o.Number = big.NewInt(42)
+		}},
 		{name: "delta_not_critical", with: base, what: "a delta CRL indicator that is not critical, against RFC 5280 §5.2.4; it is obeyed all the same", edit: func(o *pki.CRLOptions) {
 			o.Number, o.Entries = big.NewInt(43), []pki.Entry{seven}
 			o.ExtraExtensions = []pkix.Extension{{Id: oidDeltaIndicator, Value: []byte{2, 1, 42}}}
@@ -117,10 +125,6 @@ func kindDefects(a *authorities) []recipe {
 			delta(42)(o)
 			o.Number = big.NewInt(41)
 		}},
-		{name: "delta_number_is_base", with: base, code: "delta_number_conflict", what: "a delta CRL, number 42, to number 42: no complete CRL is both older than it and as new as its base (RFC 5280 §5.2.4)", edit: func(o *pki.CRLOptions) {
-			delta(42)(o)
-			o.Number = big.NewInt(42)
-		}},
 	}
 }
 
@@ -142,6 +146,11 @@ func kindCertificates(a *authorities) []request {
 		{name: "revoked_not_taken_back", what: "a serial that the delta CRL does not take back", with: delta("delta_remove_from_crl"), reason: "revoked", options: serial(255)},
 		{name: "revoked_by_delta_out_of_date", what: "a serial that a delta CRL past its nextUpdate lists", with: delta("delta_next_update_in_the_past"), reason: "revoked", options: serial(7)},
 		{name: "good_beside_delta_out_of_date", what: "a current base beside a delta CRL past its nextUpdate", with: delta("delta_next_update_in_the_past"), options: serial(6)},
+		{name: "good_beside_delta_of_its_own_number", what: "a serial that neither the base nor a delta CRL of the same number lists", with: delta("delta_number_is_base"), options: serial(7)},
+		{name: "revoked_beside_delta_of_its_own_number", what: "a serial that the base lists, beside a delta CRL of the same number", with: delta("delta_number_is_base"), reason: "revoked", options: serial(255)},
+		{name: "revoked_by_delta_of_its_own_number", what: "a serial that a delta CRL of its base's number lists, and the base does not", with: delta("delta_number_is_base_and_entries"), reason: "revoked", options: serial(7)},
+		{name: "revoked_not_taken_back_by_delta_of_its_own_number", what: "a serial that a delta CRL of its base's number takes back, which it cannot", with: delta("delta_number_is_base_and_entries"), reason: "revoked", options: serial(0x0a1b)},
+		{name: "good_beside_delta_of_its_own_number_and_entries", what: "a serial that neither lists", with: delta("delta_number_is_base_and_entries"), options: serial(6)},
 		{name: "revoked_by_indirect", what: "an entry of an indirect CRL that names the issuer", issuer: "other", alsoWith: "ca", crl: "indirect_two_issuers", reason: "revoked", options: at(11, delegated)},
 		{name: "revoked_by_indirect_carried", what: "an entry behind it that names nobody", issuer: "other", alsoWith: "ca", crl: "indirect_two_issuers", reason: "revoked", options: at(12, delegated)},
 		{name: "good_beside_indirect_of_third", what: "a serial that the indirect CRL lists for a third CA", issuer: "other", alsoWith: "ca", crl: "indirect_two_issuers", options: at(13, delegated)},

@@ -65,6 +65,13 @@ func soundRecipes(a *authorities) []recipe {
 		{name: "reason_critical", what: "a critical reason code, against RFC 5280 §5.3.1; it is understood all the same", edit: func(o *pki.CRLOptions) {
 			o.Entries[0].ExtraExtensions = []pkix.Extension{{Id: oidReason, Critical: true, Value: []byte{10, 1, 1}}}
 		}},
+		{name: "reason_7", what: "reason code 7, which is not assigned (RFC 5280 §5.3.1); listed is revoked", edit: func(o *pki.CRLOptions) {
+			o.Entries[0].Reason, o.Entries[0].ExtraExtensions = pki.NoReason, []pkix.Extension{{Id: oidReason, Value: []byte{10, 1, 7}}}
+		}},
+		{name: "reason_11", what: "reason code 11, which does not exist, on one entry and 2^62 on another; listed is revoked", edit: func(o *pki.CRLOptions) {
+			o.Entries[0].Reason, o.Entries[0].ExtraExtensions = pki.NoReason, []pkix.Extension{{Id: oidReason, Value: []byte{10, 1, 11}}}
+			o.Entries[1].Reason, o.Entries[1].ExtraExtensions = pki.NoReason, []pkix.Extension{{Id: oidReason, Value: []byte{10, 8, 0x40, 0, 0, 0, 0, 0, 0, 0}}}
+		}},
 		{name: "reason_remove_from_crl", what: "removeFromCRL in a complete CRL, where RFC 5280 §5.3.1 does not allow it; listed is revoked", edit: func(o *pki.CRLOptions) {
 			o.Entries[0].Reason = pki.RemoveFromCRL
 		}},

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,7 +62,7 @@ func TestStepCA(t *testing.T) {
 	w.stepProfile(ca, before, header)
 	w.stepWithoutPoint(ca)
 	w.stepRestarted(ca, revoked, good)
-	w.stepReasonSeven(ca, revoked, third)
+	w.stepReasonSeven(ca, revoked, third, good, within)
 }
 
 // stepProfile holds step-ca's first CRL, and how it is served, to docs/fetcher.md.
@@ -119,17 +120,21 @@ func (w *world) stepRestarted(ca *stepCA, revoked, good *pki.Leaf) {
 	w.awaitForms(good, 0, http.StatusOK, "good")
 }
 
-// stepReasonSeven: step-ca takes a reason code that RFC 5280 does not have, and
-// no CRL with it is accepted.
-func (w *world) stepReasonSeven(ca *stepCA, revoked, third *pki.Leaf) {
+// stepReasonSeven: step-ca takes a reason code that RFC 5280 does not have; the
+// certificate is denied all the same, the report warns, and what is revoked after
+// it is denied too.
+func (w *world) stepReasonSeven(ca *stepCA, revoked, third, good *pki.Leaf, within time.Duration) {
 	w.t.Helper()
 	ca.revoke(third, 7)
-	eventually(w.t, "the CRL with reason code 7 to be refused", func() bool {
+	w.awaitForms(third, within, http.StatusForbidden, "revoked", "200 good")
+	eventually(w.t, "the report to warn of reason code 7", func() bool {
 		r := w.stepReport(ca)
-		return r != nil && r.Outcome == preprocess.OutcomeRefused && r.Code == "entry_extension_malformed"
+		return r != nil && r.Outcome == preprocess.OutcomeAccepted && len(r.Warnings) == 1 && strings.Contains(r.Warnings[0], "the first with 7")
 	})
 	w.awaitForms(revoked, 0, http.StatusForbidden, "revoked")
-	w.awaitForms(third, 0, http.StatusOK, "good")
+	w.awaitForms(good, 0, http.StatusOK, "good")
+	ca.revoke(good, int(pki.Superseded))
+	w.awaitForms(good, within, http.StatusForbidden, "revoked", "200 good")
 }
 
 // stepReport returns the last report on the CRL that was fetched; nil: there is none.

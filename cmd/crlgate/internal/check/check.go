@@ -175,6 +175,7 @@ type candidate struct {
 	*preprocess.Candidate
 	file   string
 	result *CRL
+	record *catalog.CRL // once verified
 }
 
 // acceptAll enters the CRLs into the catalog in the order that lets most in:
@@ -191,7 +192,7 @@ func acceptAll(in Input, cas []*issuer.CA, cat *catalog.Catalog, sets Bucket, r 
 			continue
 		}
 		r.CRLs[i].describe(c)
-		waiting = append(waiting, candidate{c, file, &r.CRLs[i]})
+		waiting = append(waiting, candidate{Candidate: c, file: file, result: &r.CRLs[i]})
 	}
 	slices.SortStableFunc(waiting, func(a, b candidate) int {
 		// Of two with one number (RFC 5280 §5.2.3 forbids it) the newer counts.
@@ -212,8 +213,26 @@ func acceptAll(in Input, cas []*issuer.CA, cat *catalog.Catalog, sets Bucket, r 
 			}
 		}
 		waiting = still
+		for i := 0; i < len(waiting) && !progress; i++ {
+			c := &waiting[i]
+			if !c.revived(cat, waiting, in.At) {
+				continue
+			}
+			if err := c.publish(cat, sets); err != nil {
+				return fmt.Errorf("%s: %w", c.file, err)
+			}
+			waiting, progress = slices.Delete(waiting, i, i+1), true
+		}
 	}
 	return nil
+}
+
+// revived reports whether one of the CRLs that wait is a delta CRL which makes up
+// for it that this one is out of date.
+func (c *candidate) revived(cat *catalog.Catalog, waiting []candidate, now time.Time) bool {
+	return c.record != nil && slices.ContainsFunc(waiting, func(d candidate) bool {
+		return d.record != nil && d.result.CA == c.result.CA && cat.Revives(c.result.CA, c.record, d.record, now)
+	})
 }
 
 func readCRL(file string, in Input) (*preprocess.Candidate, error) {
@@ -251,24 +270,34 @@ func (c *candidate) enter(cas []*issuer.CA, cat *catalog.Catalog, sets Bucket, n
 		return false, err
 	}
 	c.result.CA = v.CA.Name
-	record := v.Record(catalog.Source{Key: c.file}, now)
-	code, why := cat.Admit(v.CA.Name, record, now)
+	c.record = v.Record(catalog.Source{Key: c.file}, now)
+	code, why := cat.Admit(v.CA.Name, c.record, now)
 	switch code {
 	case catalog.Succeeds:
-		if err := sets.put(record, v.Candidate); err != nil {
-			return false, err
-		}
-		cat.Publish(v.CA.Name, record)
-		if ca := cat.CAs[v.CA.Name]; ca.Crowded() {
-			ca.Split()
-		}
-		fallthrough
+		return false, c.publish(cat, sets)
 	case catalog.Same:
-		c.result.Accepted, c.result.Code, c.result.Detail = true, "", ""
+		c.accept()
 		return false, nil
 	}
 	c.result.Accepted, c.result.Code, c.result.Detail = false, string(code), why
 	return code == catalog.Expired || code == catalog.BaseMissing, nil
+}
+
+// publish enters a CRL that the catalog admits.
+func (c *candidate) publish(cat *catalog.Catalog, sets Bucket) error {
+	if err := sets.put(c.record, c.Candidate); err != nil {
+		return err
+	}
+	cat.Publish(c.result.CA, c.record)
+	if ca := cat.CAs[c.result.CA]; ca.Crowded() {
+		ca.Split()
+	}
+	c.accept()
+	return nil
+}
+
+func (c *candidate) accept() {
+	c.result.Accepted, c.result.Code, c.result.Detail = true, "", strings.Join(c.Warnings(), "; ")
 }
 
 // Bucket is a cache bucket in memory.
