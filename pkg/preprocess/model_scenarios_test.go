@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/crlgate/crlgate/internal/pki"
 	"github.com/crlgate/crlgate/pkg/preprocess"
@@ -26,6 +27,7 @@ func modelScenarios(t *testing.T) []interplay {
 	crl5, crl6, crl7 := crlOf(t, a, 5, 1, 2), crlOf(t, a, 6, 1, 2, 3), crlOf(t, a, 7, 1, 2, 3, 4)
 	crlB := crlOf(t, b, 1, 9)
 	delta := crlWith(t, a, pki.CRLOptions{Number: big.NewInt(6), BaseNumber: big.NewInt(5), Entries: entries(8)})
+	late5 := crlWith(t, a, pki.CRLOptions{Number: big.NewInt(5), Entries: entries(1, 2), ThisUpdate: now.Add(-48 * time.Hour), NextUpdate: now.Add(-24 * time.Hour)})
 	with := func(stored map[string][]byte, accepted ...func(w *world)) func(w *world) {
 		return func(w *world) {
 			for _, f := range accepted {
@@ -106,6 +108,12 @@ func modelScenarios(t *testing.T) []interplay {
 			actors: []actor{forgets(t, a, crl5), uploads(key, crl6), changed(key)},
 			want:   []string{"a #6 crls/a.crl"},
 			gone:   true,
+		},
+		{
+			name:    "a base past its nextUpdate and its delta at a time",
+			prepare: with(map[string][]byte{key: late5, "crls/d.crl": delta}, issuerA),
+			actors:  []actor{changed(key), changed("crls/d.crl")},
+			want:    []string{"a #5 crls/a.crl", "a #6 crls/d.crl"},
 		},
 	}
 }

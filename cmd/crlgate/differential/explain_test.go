@@ -145,14 +145,26 @@ var explanations = []class{
 		},
 	},
 	{
-		"a base out of date", "§5.2.4",
-		"a current delta makes a previously issued complete CRL current, and crlgate lets it where that was in force before; one that was out of date when it first came is not taken in, and crlgate denies",
+		"a base out of date, and a delta issued before it", "§5.2.3",
+		"a current delta makes a complete CRL current; complete and delta CRLs share one sequence, and crlgate lets no complete CRL in that was out of date when it first came for a delta of a higher number and an earlier thisUpdate",
 		[]checker{openSSL, theRFC},
 		[]verdict{unknown},
 		known,
 		func(c *kase) bool {
 			return c.anyTwo(func(d, base *list) bool {
-				return d.delta() && !base.delta() && d.fits(base) && c.expired(base) && !c.expired(d)
+				return d.delta() && !base.delta() && d.fits(base) && c.expired(base) && !c.expired(d) && d.opts.ThisUpdate.Before(base.opts.ThisUpdate)
+			})
+		},
+	},
+	{
+		"a delta of its base's number", "§5.2.3",
+		"a delta and a complete CRL of one number must say the same; what either lists against that is revoked, though nobody may combine the two",
+		[]checker{openSSL, theRFC},
+		[]verdict{revoked},
+		[]verdict{good},
+		func(c *kase) bool {
+			return c.anyTwo(func(d, base *list) bool {
+				return d.delta() && !base.delta() && d.opts.Number.Cmp(base.opts.Number) == 0 && d.opts.BaseNumber.Cmp(base.opts.Number) == 0 && c.names(d)
 			})
 		},
 	},

@@ -101,6 +101,21 @@ var deltaVariants = []variant{
 			m.revoke(d)
 		}
 	}},
+	{"delta: of its base's number", 0, func(m *maker) {
+		b, d := m.withDelta(m.either())
+		d.opts.Number, d.opts.BaseNumber, d.opts.Entries = b.opts.Number, b.opts.Number, nil
+		switch m.r.IntN(3) {
+		case 0:
+			m.revoke(d)
+		case 1:
+			m.remove(d)
+		}
+	}},
+	{"delta: of its base's number, its base expired", 0, func(m *maker) {
+		b, d := m.withDelta(false)
+		d.opts.Number, d.opts.BaseNumber, d.opts.Entries = b.opts.Number, b.opts.Number, nil
+		m.expire(b)
+	}},
 	{"delta: for another scope", 0, func(m *maker) {
 		_, d := m.withDelta(m.either())
 		d.opts.IDP = &pki.IDP{FullNames: []string{m.uri()}}

@@ -13,7 +13,11 @@ func (r *Result) Print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, c := range r.CRLs {
 		if c.Accepted {
-			fmt.Fprintf(w, "CRL %s\taccepted\tCA %s, CRL number %s, %d entries\n", c.File, c.CA, c.Number, c.Entries)
+			fmt.Fprintf(w, "CRL %s\taccepted\tCA %s, CRL number %s, %d entries", c.File, c.CA, c.Number, c.Entries)
+			if c.Detail != "" {
+				fmt.Fprintf(w, ". Warning: %s", c.Detail)
+			}
+			fmt.Fprintln(w)
 		} else {
 			fmt.Fprintf(w, "CRL %s\trefused\t%s: %s\n", c.File, c.Code, terminal.Line(c.Detail))
 		}

@@ -137,7 +137,7 @@ func (w *world) crl(i int) {
 	o.Entries = w.entries()
 	w.put(fmt.Sprintf("crls/%d.crl", i), pkitest.CRL(w.t, ca, o))
 	if w.oneIn(3) {
-		o.BaseNumber, o.Number, o.Entries = o.Number, new(big.Int).Add(o.Number, big.NewInt(1)), w.entries()
+		o.BaseNumber, o.Number, o.Entries = o.Number, new(big.Int).Add(o.Number, big.NewInt(int64(min(i%4, 1)))), w.entries() // some of their own number
 		o.ThisUpdate, o.NextUpdate = o.ThisUpdate.Add(time.Minute), w.now.Add(24*time.Hour)
 		if len(o.Entries) > 0 && w.oneIn(2) {
 			o.Entries[0].Reason = pki.RemoveFromCRL
