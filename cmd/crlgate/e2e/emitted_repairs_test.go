@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 
@@ -12,7 +13,6 @@ import (
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
 	"github.com/crlgate/crlgate/internal/pki"
 	"github.com/crlgate/crlgate/pkg/catalog"
-	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/preprocess"
 )
 
@@ -94,13 +94,12 @@ func (s *scenario) repairs() {
 		s.t.Errorf("generation %d after the catalog was lost, %d before", c.Generation, generation)
 	}
 
-	// Deleted, it leaves a delete marker, under which the local server takes
-	// If-None-Match for not met.
-	if err := s.Cache.Delete(s.t.Context(), catalog.Key, objectstore.DeleteOptions{}); err != nil {
-		s.t.Fatal(err)
-	}
+	// As where a store takes a key under a delete marker for one that exists.
+	s.lose(catalog.Key)
+	remove := s.PreprocessorProxy.Inject(s3proc.Object(http.MethodPut, s.cacheBucket, catalog.Key), s3proc.Answer(http.StatusPreconditionFailed).Times(3))
 	s.deliver(preprocess.ReconcileRequest)
 	s.awaitLog("the store says that the catalog is there, and does not have it")
+	remove()
 	if c := s.catalog(); c.Generation < generation {
 		s.t.Errorf("generation %d after the catalog was deleted, %d before", c.Generation, generation)
 	}
