@@ -57,6 +57,7 @@ var messages = []Message{
 	{"CRL entered anew", warn, prep, "What the catalog said of a CRL is not what the upload says: another version wrote it, or it was tampered with."},
 	{"the catalog is older than the newest copy of it, which is put in its place", warn, prep, "`catalog.json` was put back, or a run ended before it wrote it."},
 	{"the catalog is lost; the newest copy of it is put in its place", warn, prep, "`catalog.json` was deleted."},
+	{"the store says that the catalog is there, and does not have it; it is put back without a condition", fault, prep, "Three times the store refused to write a lost `catalog.json` because it exists (412), and then had none. Amazon S3 does not do so; other stores do under a delete marker. The newest copy is put in its place; delete the marker if it comes again."},
 	{"the catalog is damaged; the newest copy of it is put in its place", warn, prep, "`catalog.json` cannot be read, and a repair was asked for."},
 	{"a copy of the catalog is damaged", fault, prep, "A copy of the catalog is not what its name says: damage or tampering. The newest whole one is taken."},
 	{"a part of the catalog is lost, and made anew of what is uploaded", fault, prep, "A repair found a part of a large catalog missing or damaged; `detail` says which of the two."},
