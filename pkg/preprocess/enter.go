@@ -172,7 +172,8 @@ func (p *Preprocessor) decide(ctx context.Context, cat *catalog.Catalog, entries
 	if err != nil {
 		return false, err
 	}
-	return write || revived, p.putSets(ctx, entries, now)
+	write = write || revived
+	return write, p.putSets(ctx, entries, now)
 }
 
 // judge verifies the CRL, forgetting what a try before came to.
