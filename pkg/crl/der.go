@@ -15,6 +15,9 @@ func checkDER(der []byte, off int64) error {
 	return nil
 }
 
+// exactDER reports whether der is exactly one element, in exact DER inside too.
+func exactDER(der []byte) bool { return checkDER(der, 0) == nil }
+
 func checkElements(b []byte, off int64, depth int) error {
 	for pos := 0; pos < len(b); {
 		n, err := checkElement(b[pos:], off+int64(pos), depth)

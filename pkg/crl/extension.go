@@ -192,7 +192,7 @@ func wholeSequence(b []byte) bool {
 
 // sequenceOf reports whether v is exactly one SEQUENCE of at least one element.
 func sequenceOf(v cryptobyte.String) bool {
-	return len(v) > 2 && v[0] == tagSequence && checkDER(v, 0) == nil
+	return len(v) > 2 && v[0] == tagSequence && exactDER(v)
 }
 
 // crlNumber reads CRLNumber and BaseCRLNumber: INTEGER (0..MAX) of at most 20 octets.
@@ -215,17 +215,12 @@ func crlNumber(e extension, what string) (*big.Int, error) {
 // where it has none. The issuer and serial forms are not used: RFC 5280
 // §5.2.1 asks for the key identifier.
 func authorityKeyID(v cryptobyte.String) ([]byte, bool) {
-	var seq, id, skip cryptobyte.String
+	var seq, id cryptobyte.String
 	var has bool
-	if checkDER(v, 0) != nil || !v.ReadASN1(&seq, cbasn1.SEQUENCE) || !v.Empty() ||
-		!seq.ReadOptionalASN1(&id, &has, cbasn1.Tag(0).ContextSpecific()) {
-		return nil, false
-	}
-	if !seq.SkipOptionalASN1(cbasn1.Tag(1).ContextSpecific().Constructed()) {
-		return nil, false
-	}
-	var hasSerial bool
-	if !seq.ReadOptionalASN1(&skip, &hasSerial, cbasn1.Tag(2).ContextSpecific()) || !seq.Empty() {
+	if !exactDER(v) || !v.ReadASN1(&seq, cbasn1.SEQUENCE) ||
+		!seq.ReadOptionalASN1(&id, &has, cbasn1.Tag(0).ContextSpecific()) ||
+		!seq.SkipOptionalASN1(cbasn1.Tag(1).ContextSpecific().Constructed()) ||
+		!seq.SkipOptionalASN1(cbasn1.Tag(2).ContextSpecific()) || !seq.Empty() {
 		return nil, false
 	}
 	if !has {

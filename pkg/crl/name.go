@@ -10,7 +10,7 @@ import (
 // issuer.
 func exactName(der []byte) bool {
 	in, rdns := cryptobyte.String(der), cryptobyte.String(nil)
-	if checkDER(der, 0) != nil || !in.ReadASN1(&rdns, cbasn1.SEQUENCE) || !in.Empty() {
+	if !exactDER(der) || !in.ReadASN1(&rdns, cbasn1.SEQUENCE) {
 		return false
 	}
 	for !rdns.Empty() {
@@ -29,29 +29,27 @@ func exactRDN(contents cryptobyte.String) bool {
 		return false
 	}
 	for !contents.Empty() {
-		var pair, id, value cryptobyte.String
-		if !contents.ReadASN1(&pair, cbasn1.SEQUENCE) || !pair.ReadASN1(&id, cbasn1.OBJECT_IDENTIFIER) || !exactID(id) ||
-			!pair.ReadAnyASN1Element(&value, nil) || checkDER(value, 0) != nil || !pair.Empty() {
+		var pair, id cryptobyte.String // what is left of pair behind the identifier is the value
+		if !contents.ReadASN1(&pair, cbasn1.SEQUENCE) || !pair.ReadASN1(&id, cbasn1.OBJECT_IDENTIFIER) || !exactID(id) || !exactDER(pair) {
 			return false
 		}
 	}
 	return true
 }
 
-// generalName reports whether der, one DER element, has a tag of the CHOICE
-// GeneralName (RFC 5280 §4.2.1.6) and is exact inside.
+// generalName reports whether der is exactly one element with a tag of the CHOICE
+// GeneralName (RFC 5280 §4.2.1.6), in exact DER.
 func generalName(der []byte) bool {
-	if len(der) == 0 {
+	if !exactDER(der) {
 		return false
 	}
 	switch der[0] {
 	case 0xa4: // directoryName [4], EXPLICIT since Name is a CHOICE
 		in, name := cryptobyte.String(der), cryptobyte.String(nil)
 		return in.ReadASN1(&name, cbasn1.Tag(4).ContextSpecific().Constructed()) && exactName(name)
-	case 0xa0, 0xa3, 0xa5: // otherName, x400Address, ediPartyName
-	case 0x81, 0x82, 0x86, 0x87, 0x88: // rfc822Name, dNSName, URI, iPAddress, registeredID
-	default:
-		return false
+	case 0xa0, 0xa3, 0xa5, // otherName, x400Address, ediPartyName
+		0x81, 0x82, 0x86, 0x87, 0x88: // rfc822Name, dNSName, URI, iPAddress, registeredID
+		return true
 	}
-	return checkDER(der, 0) == nil
+	return false
 }

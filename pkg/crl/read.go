@@ -196,7 +196,7 @@ func (p *parser) certificateList() error {
 		return err
 	}
 	if len(sig) < 2 || sig[0] != 0 {
-		return refuseAt(Malformed, p.s.off, "signatureValue is not a BIT STRING of whole octets")
+		return refuseAt(Malformed, p.s.off-int64(len(sig)), "signatureValue is not a BIT STRING of whole octets")
 	}
 	p.list.signature = append([]byte(nil), sig[1:]...)
 	if p.s.off != end {
@@ -255,7 +255,7 @@ func (p *parser) tbsCertList(limit int64) error {
 		return refuseAt(Malformed, p.s.off-int64(len(issuer)), "issuer is not a Name (RFC 5280 §5.1.2.3)")
 	}
 	if len(issuer) == 2 {
-		return refuseAt(Malformed, p.s.off, "issuer is an empty name (RFC 5280 §5.1.2.3)")
+		return refuseAt(Malformed, p.s.off-int64(len(issuer)), "issuer is an empty name (RFC 5280 §5.1.2.3)")
 	}
 	p.list.Issuer = append([]byte(nil), issuer...)
 	if err := p.dates(end); err != nil {
@@ -301,7 +301,7 @@ func (p *parser) signatureAlgorithm(tbsStart, tbsEnd int64) error {
 }
 
 func (p *parser) dates(limit int64) error {
-	this, _, err := p.time(limit, "thisUpdate")
+	this, err := p.time(limit, "thisUpdate")
 	if err != nil {
 		return err
 	}
@@ -316,34 +316,35 @@ func (p *parser) dates(limit int64) error {
 	if tag != tagUTCTime && tag != tagGeneralizedTime {
 		return nil
 	}
-	next, _, err := p.time(limit, "nextUpdate")
+	at := p.s.off
+	next, err := p.time(limit, "nextUpdate")
 	if err != nil {
 		return err
 	}
 	if p.list.NextUpdate = unixTime(next); p.list.NextUpdate.IsZero() {
-		return refuseAt(Malformed, p.s.off, "nextUpdate is the first second of the year 1, which no CA means")
+		return refuseAt(Malformed, at, "nextUpdate is the first second of the year 1, which no CA means")
 	}
 	return nil
 }
 
-func (p *parser) time(limit int64, what string) (sec int64, tag byte, err error) {
-	var length int64
-	if tag, _, length, err = p.header(what); err != nil {
-		return 0, 0, err
+func (p *parser) time(limit int64, what string) (int64, error) {
+	tag, _, length, err := p.header(what)
+	if err != nil {
+		return 0, err
 	}
 	if length > maxTime {
-		return 0, 0, refuseAt(Malformed, p.s.off, "%s has %d octets, and a time has 15 at most (RFC 5280 §5.1.2.4)", what, length)
+		return 0, refuseAt(Malformed, p.s.off, "%s has %d octets, and a time has 15 at most (RFC 5280 §5.1.2.4)", what, length)
 	}
 	if tag != tagUTCTime && tag != tagGeneralizedTime {
-		return 0, 0, refuseAt(Malformed, p.s.off, "%s has tag 0x%02x, expected UTCTime or GeneralizedTime", what, tag)
+		return 0, refuseAt(Malformed, p.s.off, "%s has tag 0x%02x, expected UTCTime or GeneralizedTime", what, tag)
 	}
 	_, b, err := p.element(tag, maxTime, limit, what)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	sec, ok := parseTime(tag, b)
 	if !ok {
-		return 0, 0, refuseAt(Malformed, p.s.off-int64(len(b)), "%s %q is not a time in the form of RFC 5280 §5.1.2.4", what, b)
+		return 0, refuseAt(Malformed, p.s.off-int64(len(b)), "%s %q is not a time in the form of RFC 5280 §5.1.2.4", what, b)
 	}
-	return sec, tag, nil
+	return sec, nil
 }
