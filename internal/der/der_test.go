@@ -35,6 +35,13 @@ func TestExact(t *testing.T) {
 }
 
 func TestReasonFlags(t *testing.T) {
+	for bit := 1; bit <= 8; bit++ {
+		bits := make([]byte, 2+bit/8)
+		bits[0], bits[1+bit/8] = byte(7-bit%8), 0x80>>(bit%8)
+		if flags, ok := ReasonFlags(bits); !ok || flags != 1<<bit {
+			t.Errorf("%x: %b %v", bits, flags, ok)
+		}
+	}
 	for _, c := range []struct {
 		bits  []byte // contents of the BIT STRING
 		flags uint16
@@ -47,6 +54,15 @@ func TestReasonFlags(t *testing.T) {
 		{[]byte{0x05, 0x41}, 0, false},                       // an unused bit is set
 		{[]byte{0x08, 0x40}, 0, false},
 		{[]byte{0x01}, 0, false},
+		{[]byte{0x07}, 0, false},
+		{[]byte{0x09, 0x00}, 0, false},
+		{[]byte{0x01, 0x41}, 0, false},
+		{[]byte{0x01, 0x42}, 1<<1 | 1<<6, true},
+		{[]byte{0x00, 0x81}, 1 << 7, true},
+		{[]byte{0x07, 0x40, 0xc0}, 0, false},
+		{[]byte{0x06, 0x40, 0xc0}, 1<<1 | 1<<8, true}, // bit 9 means nothing
+		{[]byte{0x00, 0xff, 0xff}, AllReasons, true},
+		{[]byte{0x00, 0x40, 0x80, 0x00}, 0, false}, // longer than there are reasons
 		{nil, 0, false},
 		{[]byte{0, 1, 2, 3}, 0, false},
 	} {

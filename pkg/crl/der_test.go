@@ -116,6 +116,9 @@ func TestCheckDER(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
+		if n, err := checkElement(c.in, 100, 0); err != nil && n != 0 {
+			t.Errorf("%s: length %d beside %v", c.name, n, err)
+		}
 		if exactDER(c.in) != (c.want == "") {
 			t.Errorf("%s: exactDER says %v", c.name, c.want != "")
 		}

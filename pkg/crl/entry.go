@@ -1,6 +1,9 @@
 package crl
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 const (
 	batchEntries = 2048
@@ -93,7 +96,7 @@ func (p *parser) fetchEntry(end int64) error {
 	case head == 0 && err != nil:
 		return p.fault(err, "revokedCertificates")
 	case head == 0 || int64(head+length) > rest:
-		return refuseAt(Malformed, p.s.off, "entry %d is longer than revokedCertificates", p.list.Entries+1)
+		return p.entryFault(Malformed, p.s.off, " is longer than revokedCertificates")
 	}
 	if err := p.s.need(head + length); err != nil {
 		return p.fault(err, "revokedCertificates")
@@ -108,14 +111,14 @@ func (p *parser) entryHeader(b []byte, off int64) (head, length int, err error) 
 		return 0, 0, nil
 	}
 	if b[0] != tagSequence {
-		return 0, 0, refuseAt(Malformed, off, "entry %d has tag 0x%02x, expected 0x30", p.list.Entries+1, b[0])
+		return 0, 0, p.entryFault(Malformed, off, " has tag 0x%02x, expected 0x30", b[0])
 	}
 	head, long, fault := elementLength(b)
 	if fault != "" {
-		return 0, 0, refuseAt(Malformed, off, "entry %d %s", p.list.Entries+1, fault)
+		return 0, 0, p.entryFault(Malformed, off, " %s", fault)
 	}
 	if long > MaxEntry {
-		return 0, 0, refuseAt(TooLarge, off, "entry %d has %d octets, more than the %d that are read", p.list.Entries+1, long, MaxEntry)
+		return 0, 0, p.entryFault(TooLarge, off, " has %d octets, more than the %d that are read", long, MaxEntry)
 	}
 	return head, int(long), nil
 }
@@ -147,34 +150,34 @@ func (p *parser) entry(b []byte, off int64) (int, error) {
 func (p *parser) entryContents(c []byte, off int64) error {
 	// userCertificate
 	if len(c) < 3 || c[0] != tagInteger {
-		return refuseAt(Malformed, off, "entry %d does not begin with a serial number", p.list.Entries+1)
+		return p.entryFault(Malformed, off, " does not begin with a serial number")
 	}
 	n := int(c[1])
 	if n > MaxSerial {
 		return p.longSerial(c, off)
 	}
 	if n == 0 || 2+n > len(c) {
-		return refuseAt(Malformed, off, "entry %d: serial number is empty or longer than the entry", p.list.Entries+1)
+		return p.entryFault(Malformed, off, ": serial number is empty or longer than the entry")
 	}
 	serial := c[2 : 2+n]
 	if !minimalInteger(serial) {
-		return refuseAt(Malformed, off, "entry %d: serial number is not minimally encoded, which DER forbids", p.list.Entries+1)
+		return p.entryFault(Malformed, off, ": serial number is not minimally encoded, which DER forbids")
 	}
 	c = c[2+n:]
 	// revocationDate
 	if len(c) < 2 || 2+int(c[1]) > len(c) {
-		return refuseAt(Malformed, off, "entry %d has no whole revocation date", p.list.Entries+1)
+		return p.entryFault(Malformed, off, " has no whole revocation date")
 	}
 	sec, ok := parseTime(c[0], c[2:2+int(c[1])])
 	if !ok {
-		return refuseAt(Malformed, off, "entry %d: revocation date is not a time in the form of RFC 5280 §5.1.2.6", p.list.Entries+1)
+		return p.entryFault(Malformed, off, ": revocation date is not a time in the form of RFC 5280 §5.1.2.6")
 	}
 	c = c[2+int(c[1]):]
 	// crlEntryExtensions
 	reason := Unspecified
 	if len(c) > 0 {
 		if p.list.Version == 1 {
-			return refuseAt(VersionUnsupported, off, "entry %d has extensions, which a v1 CRL has not (RFC 5280 §5.1.2.1)", p.list.Entries+1)
+			return p.entryFault(VersionUnsupported, off, " has extensions, which a v1 CRL has not (RFC 5280 §5.1.2.1)")
 		}
 		if len(c) == len(plainReason)+1 && string(c[:len(plainReason)]) == plainReason && reasonKnown(c[len(plainReason)]) {
 			reason = Reason(c[len(plainReason)]) // the common case: a non-critical reasonCode and nothing else
@@ -188,16 +191,21 @@ func (p *parser) entryContents(c []byte, off int64) error {
 	return p.add(serial, sec, reason)
 }
 
+// entryFault refuses the entry at hand.
+func (p *parser) entryFault(code Code, off int64, format string, args ...any) *Error {
+	return refuseAt(code, off, "entry %d%s", p.list.Entries+1, fmt.Sprintf(format, args...))
+}
+
 // longSerial tells how a serial number of more than MaxSerial octets is wrong.
 func (p *parser) longSerial(c []byte, off int64) error {
 	head, length, fault := elementLength(c)
 	switch {
 	case fault != "":
-		return refuseAt(Malformed, off, "entry %d: serial number %s", p.list.Entries+1, fault)
+		return p.entryFault(Malformed, off, ": serial number %s", fault)
 	case head == 0 || length > int64(len(c)-head):
-		return refuseAt(Malformed, off, "entry %d: serial number is longer than the entry", p.list.Entries+1)
+		return p.entryFault(Malformed, off, ": serial number is longer than the entry")
 	}
-	return refuseAt(SerialTooLong, off, "entry %d has a serial number of %d octets, more than %d", p.list.Entries+1, length, MaxSerial)
+	return p.entryFault(SerialTooLong, off, " has a serial number of %d octets, more than %d", length, MaxSerial)
 }
 
 // plainReason is an Extensions value that holds just a non-critical

@@ -232,12 +232,11 @@ func authorityKeyID(v cryptobyte.String) ([]byte, bool) {
 // entryExtensions reads crlEntryExtensions, c, and returns the reason.
 func (p *parser) entryExtensions(c []byte, off int64) (Reason, error) {
 	reason := Unspecified
-	entry := p.list.Entries + 1
 	if !wholeSequence(c) {
-		return 0, refuseAt(Malformed, off, "entry %d: what follows the revocation date is not exactly one SEQUENCE of extensions (RFC 5280 §5.1.2.6)", entry)
+		return 0, p.entryFault(Malformed, off, ": what follows the revocation date is not exactly one SEQUENCE of extensions (RFC 5280 §5.1.2.6)")
 	}
 	bad := func(what string) error {
-		return refuseAt(EntryExtensionMalformed, off, "entry %d: %s", entry, what)
+		return p.entryFault(EntryExtensionMalformed, off, ": %s", what)
 	}
 	err := p.readExtensions(c, off, EntryExtensionMalformed, "entry extensions", func(e extension) error {
 		v := e.value
@@ -275,7 +274,7 @@ func (p *parser) entryExtensions(c []byte, off int64) (Reason, error) {
 			return p.certificateIssuer(v, bad)
 		default:
 			if e.critical {
-				return refuseAt(EntryCriticalUnknown, off, "entry %d: critical extension %v is unknown, so the CRL must not be used (RFC 5280 §5.3)", entry, e.dotted())
+				return p.entryFault(EntryCriticalUnknown, off, ": critical extension %v is unknown, so the CRL must not be used (RFC 5280 §5.3)", e.dotted())
 			}
 		}
 		return nil

@@ -171,45 +171,6 @@ func TestParseIDP(t *testing.T) {
 	}
 }
 
-// TestParseReasonFlags: bit i of the flags is bit i of the BIT STRING, whose
-// first octet says how many bits of the last are not used; those are zero.
-func TestParseReasonFlags(t *testing.T) {
-	for bit := 1; bit <= 8; bit++ {
-		in := []byte{byte(7 - bit%8), 0, 0}[:2+bit/8]
-		in[1+bit/8] = 0x80 >> (bit % 8)
-		if got, ok := parseReasonFlags(in); !ok || got != 1<<bit {
-			t.Errorf("%x: %b, %v", in, got, ok)
-		}
-	}
-	for _, c := range []struct {
-		in   []byte
-		want ReasonFlags
-		ok   bool
-	}{
-		{nil, 0, false},
-		{[]byte{0}, 0, true},
-		{[]byte{1}, 0, false},
-		{[]byte{7}, 0, false},
-		{[]byte{7, 0x80}, 0, true}, // unused, bit 0
-		{[]byte{8, 0}, 0, false},
-		{[]byte{9, 0}, 0, false},
-		{[]byte{7, 0xff, 0x80}, AllReasons, true},
-		{[]byte{0, 0xff, 0xff}, AllReasons, true}, // bits that no one knows
-		{[]byte{0, 0x40}, 1 << 1, true},
-		{[]byte{1, 0x41}, 0, false},
-		{[]byte{1, 0x42}, 1<<1 | 1<<6, true},
-		{[]byte{7, 0x41, 0x80}, 1<<1 | 1<<7 | 1<<8, true},
-		{[]byte{7, 0x40, 0xc0}, 0, false},
-		{[]byte{6, 0x40, 0xc0}, 1<<1 | 1<<8, true},
-		{[]byte{0, 0x40, 0x80, 0}, 0, false}, // no reason beyond bit 8
-		{[]byte{0, 0, 0, 0, 0}, 0, false},
-	} {
-		if got, ok := parseReasonFlags(c.in); ok != c.ok || got != c.want {
-			t.Errorf("%x: %b, %v", c.in, got, ok)
-		}
-	}
-}
-
 // TestCRLExtensions: every form in which the extensions of a CRL are refused,
 // in full; @ is where they stand.
 func TestCRLExtensions(t *testing.T) {
@@ -217,7 +178,9 @@ func TestCRLExtensions(t *testing.T) {
 	ext := func(id, value []byte) []byte { return tlv(0x30, id, tlv(4, value)) }
 	wrap := func(extensions ...[]byte) []byte { return tlv(0xa0, tlv(0x30, extensions...)) }
 	others := func(n int) [][]byte { return manyExtensions(n) }
-	longID := func(n int) []byte { return tlv(0x30, tlv(6, bytes.Repeat([]byte{0x2a}, n)), []byte{1, 1, 0xff}, tlv(4, nil)) }
+	longID := func(n int) []byte {
+		return tlv(0x30, tlv(6, bytes.Repeat([]byte{0x2a}, n)), []byte{1, 1, 0xff}, tlv(4, nil))
+	}
 	for _, c := range []struct {
 		name string
 		in   []byte
