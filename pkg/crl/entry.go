@@ -26,11 +26,11 @@ func (p *parser) revokedCertificates(limit int64) error {
 	if p.s.off == limit {
 		return nil
 	}
-	tag, _, _, err := p.header("revokedCertificates")
+	h, err := p.header("revokedCertificates")
 	if err != nil {
 		return err
 	}
-	if tag != tagSequence {
+	if h.tag != tagSequence {
 		return nil
 	}
 	end, err := p.open(tagSequence, limit, "revokedCertificates")

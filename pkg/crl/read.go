@@ -101,68 +101,76 @@ func (p *parser) fault(err error, what string) error {
 	return err
 }
 
+// header is the tag and the length of an element, and how many octets say them.
+type header struct {
+	tag    byte
+	size   int
+	length int64
+}
+
 // header reads tag and length of the next element without consuming them.
-func (p *parser) header(what string) (tag byte, head int, length int64, err error) {
+func (p *parser) header(what string) (header, error) {
 	if err := p.s.need(2); err != nil {
-		return 0, 0, 0, p.fault(err, what)
+		return header{}, p.fault(err, what)
 	}
-	tag = p.s.window[0]
+	tag := p.s.window[0]
 	if tag&0x1f == 0x1f {
-		return 0, 0, 0, refuseAt(Malformed, p.s.off, "%s has a multi-byte tag", what)
+		return header{}, refuseAt(Malformed, p.s.off, "%s has a multi-byte tag", what)
 	}
 	if l := p.s.window[1]; l > 0x80 && l <= 0x80+maxHeader-2 {
 		if err := p.s.need(2 + int(l&0x7f)); err != nil {
-			return 0, 0, 0, p.fault(err, what)
+			return header{}, p.fault(err, what)
 		}
 	}
-	head, length, fault := elementLength(p.s.window)
+	size, length, fault := elementLength(p.s.window)
 	if fault != "" {
-		return 0, 0, 0, refuseAt(Malformed, p.s.off, "%s %s", what, fault)
+		return header{}, refuseAt(Malformed, p.s.off, "%s %s", what, fault)
 	}
-	return tag, head, length, nil
+	return header{tag, size, length}, nil
 }
 
-// open enters an element that must have this tag and must end at or before
-// limit (exactly at it, where last is set); it returns the offset of its end.
+// expect is header for an element that must have this tag and must end at or
+// before limit.
+func (p *parser) expect(tag byte, limit int64, what string) (header, error) {
+	h, err := p.header(what)
+	switch {
+	case err != nil:
+		return h, err
+	case h.tag != tag:
+		return h, refuseAt(Malformed, p.s.off, "%s has tag 0x%02x, expected 0x%02x", what, h.tag, tag)
+	case p.s.off+int64(h.size)+h.length > limit:
+		return h, refuseAt(Malformed, p.s.off, "%s is longer than what contains it", what)
+	}
+	return h, nil
+}
+
+// open enters an element, which expect describes, and returns the offset of its
+// end.
 func (p *parser) open(tag byte, limit int64, what string) (end int64, err error) {
-	got, head, length, err := p.header(what)
-	if err != nil {
-		return 0, err
+	h, err := p.expect(tag, limit, what)
+	if err == nil {
+		p.s.skip(h.size)
 	}
-	if got != tag {
-		return 0, refuseAt(Malformed, p.s.off, "%s has tag 0x%02x, expected 0x%02x", what, got, tag)
-	}
-	end = p.s.off + int64(head) + length
-	if end > limit {
-		return 0, refuseAt(Malformed, p.s.off, "%s is longer than what contains it", what)
-	}
-	p.s.skip(head)
-	return end, nil
+	return p.s.off + h.length, err
 }
 
-// element reads one whole element with this tag, header included. The bytes
-// are valid until the next call.
+// element reads one whole element, which expect describes, header included. The
+// bytes are valid until the next call.
 func (p *parser) element(tag byte, maxLen int, limit int64, what string) (whole, contents []byte, err error) {
-	got, head, length, err := p.header(what)
+	h, err := p.expect(tag, limit, what)
 	if err != nil {
 		return nil, nil, err
 	}
-	if got != tag {
-		return nil, nil, refuseAt(Malformed, p.s.off, "%s has tag 0x%02x, expected 0x%02x", what, got, tag)
+	if h.length > int64(maxLen) {
+		return nil, nil, refuseAt(TooLarge, p.s.off, "%s has %d octets, more than the %d that are read", what, h.length, maxLen)
 	}
-	if p.s.off+int64(head)+length > limit {
-		return nil, nil, refuseAt(Malformed, p.s.off, "%s is longer than what contains it", what)
-	}
-	if length > int64(maxLen) {
-		return nil, nil, refuseAt(TooLarge, p.s.off, "%s has %d octets, more than the %d that are read", what, length, maxLen)
-	}
-	n := head + int(length)
+	n := h.size + int(h.length)
 	if err := p.s.need(n); err != nil {
 		return nil, nil, p.fault(err, what)
 	}
 	whole = p.s.window[:n:n]
 	p.s.skip(n)
-	return whole, whole[head:], nil
+	return whole, whole[h.size:], nil
 }
 
 // maxTime is how many octets of a time are read: enough to show a wrong one.
@@ -226,9 +234,9 @@ func (p *parser) tbsCertList(limit int64) error {
 		return err
 	}
 	p.list.Version = 1
-	if tag, _, _, err := p.header("version or signature"); err != nil {
+	if h, err := p.header("version or signature"); err != nil {
 		return err
-	} else if tag == tagInteger {
+	} else if h.tag == tagInteger {
 		_, v, err := p.element(tagInteger, 8, end, "version")
 		if err != nil {
 			return err
@@ -309,11 +317,11 @@ func (p *parser) dates(limit int64) error {
 	if p.s.off == limit {
 		return nil
 	}
-	tag, _, _, err := p.header("nextUpdate")
+	h, err := p.header("nextUpdate")
 	if err != nil {
 		return err
 	}
-	if tag != tagUTCTime && tag != tagGeneralizedTime {
+	if h.tag != tagUTCTime && h.tag != tagGeneralizedTime {
 		return nil
 	}
 	at := p.s.off
@@ -328,21 +336,21 @@ func (p *parser) dates(limit int64) error {
 }
 
 func (p *parser) time(limit int64, what string) (int64, error) {
-	tag, _, length, err := p.header(what)
+	h, err := p.header(what)
 	if err != nil {
 		return 0, err
 	}
-	if length > maxTime {
-		return 0, refuseAt(Malformed, p.s.off, "%s has %d octets, and a time has 15 at most (RFC 5280 §5.1.2.4)", what, length)
+	if h.length > maxTime {
+		return 0, refuseAt(Malformed, p.s.off, "%s has %d octets, and a time has 15 at most (RFC 5280 §5.1.2.4)", what, h.length)
 	}
-	if tag != tagUTCTime && tag != tagGeneralizedTime {
-		return 0, refuseAt(Malformed, p.s.off, "%s has tag 0x%02x, expected UTCTime or GeneralizedTime", what, tag)
+	if h.tag != tagUTCTime && h.tag != tagGeneralizedTime {
+		return 0, refuseAt(Malformed, p.s.off, "%s has tag 0x%02x, expected UTCTime or GeneralizedTime", what, h.tag)
 	}
-	_, b, err := p.element(tag, maxTime, limit, what)
+	_, b, err := p.element(h.tag, maxTime, limit, what)
 	if err != nil {
 		return 0, err
 	}
-	sec, ok := parseTime(tag, b)
+	sec, ok := parseTime(h.tag, b)
 	if !ok {
 		return 0, refuseAt(Malformed, p.s.off-int64(len(b)), "%s %q is not a time in the form of RFC 5280 §5.1.2.4", what, b)
 	}
