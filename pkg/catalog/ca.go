@@ -1,7 +1,9 @@
 package catalog
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -40,7 +42,7 @@ func (c *Catalog) SetIssuer(ca *issuer.CA, source Source) bool {
 	old, known := c.CAs[ca.Name]
 	if known {
 		next.Settings, next.SettingsSource = old.Settings, old.SettingsSource
-		sameName := len(old.Certificates) > 0 && sameSubject(old, ca.Subject)
+		sameName := sameSubject(old, ca.Subject)
 		next.takeOver(old, func(l *CRL) bool { return sameName && signs[l.Key] })
 		same := *next
 		same.Source = old.Source
@@ -119,5 +121,5 @@ func (c *Catalog) HolderOf(cert *issuer.Certificate, except string) string {
 func equalJSON(a, b any) bool {
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)
-	return errX == nil && errY == nil && string(x) == string(y)
+	return errors.Join(errX, errY) == nil && bytes.Equal(x, y)
 }

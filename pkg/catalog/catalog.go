@@ -161,7 +161,7 @@ func (s *Set) check() error {
 	if !strings.HasPrefix(s.Key, SetPrefix) || len(s.Key) == len(SetPrefix) {
 		return fmt.Errorf("it points outside %s: %q", SetPrefix, s.Key)
 	}
-	if s.Size < 0 || s.Head < 0 || s.Head > s.Size {
+	if s.Head < 0 || s.Head > s.Size {
 		return fmt.Errorf("its set has %d bytes with a head of %d", s.Size, s.Head)
 	}
 	return nil

@@ -96,9 +96,9 @@ func ParseGenerationKey(key string) (generation uint64, sum string, ok bool) {
 		return 0, "", false
 	}
 	name, ok = strings.CutSuffix(name, ".json")
-	number, sum, found := strings.Cut(name, "-")
+	number, sum, _ := strings.Cut(name, "-")
 	generation, err := strconv.ParseUint(number, 10, 64)
-	if !ok || !found || err != nil || len(number) != 20 || len(sum) != 2*sha256.Size {
+	if !ok || err != nil || len(number) != 20 || len(sum) != 2*sha256.Size {
 		return 0, "", false
 	}
 	return generation, sum, true

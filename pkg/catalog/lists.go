@@ -71,7 +71,7 @@ func (ca *CA) Crowded() bool {
 			n += len(p.CRLs)
 		}
 	}
-	return seen > 0 && n > 2*crowdedPart*seen
+	return n > 2*crowdedPart*seen
 }
 
 // Split spreads the CA's CRLs over as many parts as they need. All of its parts

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -113,11 +114,8 @@ func (p *Parts) indexes(s *Scope) []int {
 
 // lineIndex returns the part that a line chooses.
 func (p *Parts) lineIndex(line string) int {
-	b, err := hex.DecodeString(line[:min(4, len(line))])
-	if err != nil || len(b) < 2 {
-		return 0
-	}
-	return int(binary.BigEndian.Uint16(b)) >> (16 - p.Bits)
+	n, _ := strconv.ParseUint(line[:min(4, len(line))], 16, 0) // no line of [Line]: 0
+	return int(n) >> (16 - p.Bits)
 }
 
 // missing returns the digests of parts that were not attached.
@@ -141,7 +139,7 @@ func (p *Parts) at(i int) *Part {
 		// and floors.
 		panic("catalog: part " + p.Refs[i] + " was not attached")
 	}
-	return &Part{Format: Format}
+	return &Part{}
 }
 
 // change returns a part for writing: a copy of its own.
@@ -315,16 +313,16 @@ func (c *Catalog) Floor(line string) *Floor {
 
 // raise sets a line's floor, and moves all floors to parts once they are many.
 func (c *Catalog) raise(line string, f *Floor) {
-	if c.FloorParts == nil && len(c.Floors) >= inlineFloors {
+	if c.FloorParts == nil {
+		if len(c.Floors) < inlineFloors {
+			c.Floors[line] = f
+			return
+		}
 		c.FloorParts = newParts(floorPartBits)
 		for l, old := range c.Floors {
 			c.FloorParts.change(c.FloorParts.lineIndex(l)).Floors[l] = old
 		}
 		c.Floors = nil
 	}
-	if c.FloorParts != nil {
-		c.FloorParts.change(c.FloorParts.lineIndex(line)).Floors[line] = f
-		return
-	}
-	c.Floors[line] = f
+	c.FloorParts.change(c.FloorParts.lineIndex(line)).Floors[line] = f
 }

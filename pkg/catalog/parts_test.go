@@ -228,19 +228,22 @@ func TestPartContradictions(t *testing.T) {
 		`{"format":1,"floors":{"x":null}}`, `{"format":1,"floors":{"x":{}}}`,
 	} {
 		digest := fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
-		if p, err := catalog.ParsePart([]byte(text), digest); err == nil {
-			t.Errorf("%s is a part: %+v", text, p)
+		if p, err := catalog.ParsePart([]byte(text), digest); err == nil || errors.Is(err, catalog.ErrFormat) != (text == `{}` || text == `{"format":2}`) {
+			t.Errorf("%s is a part: %+v, %v", text, p, err)
 		}
 	}
 	for _, parts := range []string{
 		`{"bits":-1,"refs":[]}`, `{"bits":13,"refs":[]}`, `{"bits":1,"refs":[""]}`, `{"bits":0,"refs":["00"]}`, `{"bits":0,"refs":["x"]}`,
-		`{"bits":0,"refs":["` + strings.Repeat("AB", 32) + `"]}`, `{"bits":62,"refs":[""]}`,
+		`{"bits":0,"refs":["` + strings.Repeat("AB", 32) + `"]}`, `{"bits":62,"refs":[""]}`, `{"bits":0,"refs":["` + strings.Repeat("ab", 32) + `x"]}`,
+		`{"bits":13,"refs":[""` + strings.Repeat(`,""`, 1<<13-1) + `]}`,
 	} {
 		if _, err := catalog.Parse([]byte(`{"format":1,"cas":{},"floor_parts":` + parts + `}`)); err == nil {
 			t.Errorf("%s refers to parts", parts)
 		}
 	}
-	if _, err := catalog.Parse([]byte(`{"format":1,"cas":{},"floor_parts":{"bits":0,"refs":["` + strings.Repeat("ab", 32) + `"]}}`)); err != nil {
-		t.Error(err)
+	for _, parts := range []string{`{"bits":0,"refs":["` + strings.Repeat("ab", 32) + `"]}`, `{"bits":12,"refs":[""` + strings.Repeat(`,""`, 1<<12-1) + `]}`} {
+		if _, err := catalog.Parse([]byte(`{"format":1,"cas":{},"floor_parts":` + parts + `}`)); err != nil {
+			t.Error(err)
+		}
 	}
 }
