@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/crlgate/crlgate/pkg/catalog"
@@ -174,8 +175,13 @@ func TestDropParts(t *testing.T) {
 	lost := []string{c.CAs["a"].Parts.Refs[0], floor[0], "", "no part at all"}
 	kept := c.CAs["a"].Parts.Refs[1]
 	b.attach(t, c, c.Missing())
-	c.Publish("a", point("a", own, 2)) // a change to a lost part is lost with it
+	c.Publish("a", point("a", own, 2))                  // a change to a lost part is lost with it
+	fresh := list(strings.Repeat("f", 32), 1, now, "x") // its floor's part was never written
+	c.Publish("a", fresh)
 	c.DropParts(lost)
+	if c.Floor(fresh.Line) == nil {
+		t.Error("what is in a part that was not written yet is gone")
+	}
 	if refs := c.CAs["a"].Parts.Refs; refs[0] != "" || refs[1] != kept || c.CAs["b"].Parts.Refs[0] == "" {
 		t.Errorf("parts %q", refs)
 	}
