@@ -7,7 +7,7 @@ import (
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	"encoding/asn1"
-	"fmt"
+	"hash"
 	"io"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -216,15 +216,10 @@ func (m *message) Write(p []byte) (int, error) {
 
 // seal takes over what the tap gathered.
 func (l *List) seal(tap io.Writer) {
-	switch t := tap.(type) {
-	case *message:
-		l.tbs = t.b
-		h := l.Algorithm.Hash.New()
-		h.Write(l.tbs)
-		l.Digest = h.Sum(nil)
-	case interface{ Sum([]byte) []byte }:
-		l.Digest = t.Sum(nil)
-	default:
-		panic(fmt.Sprintf("crl: no digest from %T", tap))
+	if m, ok := tap.(*message); ok {
+		l.tbs = m.b
+		tap = l.Algorithm.Hash.New()
+		_, _ = tap.Write(l.tbs)
 	}
+	l.Digest = tap.(hash.Hash).Sum(nil)
 }

@@ -61,9 +61,7 @@ func (p *parser) entriesInWindow(end int64) error {
 	}
 	pos := 0
 	for pos < len(w) {
-		if pos += p.plainEntries(w[pos:]); pos == len(w) {
-			break
-		}
+		pos += p.plainEntries(w[pos:]) // always leaves some
 		n, err := p.entry(w[pos:], off+int64(pos))
 		if err != nil {
 			return err

@@ -58,7 +58,7 @@ func TestEntries(t *testing.T) {
 		undated = "entry 3 has no whole revocation date (malformed, at byte @+5)"
 		time    = "entry 3: revocation date is not a time in the form of RFC 5280 §5.1.2.6 (malformed, at byte @+2)"
 		fourth  = "entry 3: what follows the revocation date is not exactly one SEQUENCE of extensions (RFC 5280 §5.1.2.6) (malformed, at byte @+2)"
-		reason  = "entry 3: reasonCode is not one of the CRLReasons (RFC 5280 §5.3.1) (entry_extension_malformed, at byte @+2)"
+		reason  = "entry 3: reasonCode is not an ENUMERATED from 0 up (RFC 5280 §5.3.1) (entry_extension_malformed, at byte @+2)"
 		invalid = "entry 3: invalidityDate is not a GeneralizedTime (RFC 5280 §5.3.2) (entry_extension_malformed, at byte @+2)"
 		hold    = "entry 3: holdInstructionCode is not an OBJECT IDENTIFIER (entry_extension_malformed, at byte @+2)"
 		issuer  = "entry 3: certificateIssuer is not GeneralNames (RFC 5280 §5.3.3) (entry_extension_malformed, at byte @+2)"
@@ -103,12 +103,15 @@ func TestEntries(t *testing.T) {
 		{"a reason twice", entry(serial, date, tlv(0x30, []byte(plainReason)[2:], []byte{1}, []byte(plainReason)[2:], []byte{1})), "entry extensions hold extension 2.5.29.21 twice (RFC 5280 §4.2) (extension_duplicate, at byte @+2)"},
 		{"an unknown extension", with(0x7f), ""},
 		{"an unknown critical extension", entry(serial, date, tlv(0x30, tlv(0x30, unknownID, []byte{1, 1, 0xff}, tlv(4, nil)))), "entry 3: critical extension 2.5.29.127 is unknown, so the CRL must not be used (RFC 5280 §5.3) (entry_critical_extension_unknown, at byte @+2)"},
-		{"reason 7", with(0x15, 0x0a, 1, 7), reason},
-		{"reason 11", with(0x15, 0x0a, 1, 11), reason},
+		{"reason 7", with(0x15, 0x0a, 1, 7), ""},
+		{"reason 11", with(0x15, 0x0a, 1, 11), ""},
 		{"reason -1", with(0x15, 0x0a, 1, 0xff), reason},
-		{"reason 255", with(0x15, 0x0a, 2, 0, 0xff), reason},
-		{"reason 256", with(0x15, 0x0a, 2, 1, 0), reason},
-		{"reason 257", with(0x15, 0x0a, 2, 1, 1), reason},
+		{"reason 255", with(0x15, 0x0a, 2, 0, 0xff), ""},
+		{"reason 256", with(0x15, 0x0a, 2, 1, 0), ""},
+		{"reason 257", with(0x15, 0x0a, 2, 1, 1), ""},
+		{"a critical reason 10", criticalReason(10), ""},
+		{"a critical reason 7", criticalReason(7), "entry 3: critical reasonCode 7 is none of RFC 5280 §5.3.1, so the CRL must not be used (§5.3) (entry_extension_malformed, at byte @+2)"},
+		{"a critical reason 11", criticalReason(11), "entry 3: critical reasonCode 11 is none of RFC 5280 §5.3.1, so the CRL must not be used (§5.3) (entry_extension_malformed, at byte @+2)"},
 		{"reason of two octets for one", with(0x15, 0x0a, 2, 0, 1), reason},
 		{"reason an INTEGER", with(0x15, 2, 1, 1), reason},
 		{"reason, and more", with(0x15, 0x0a, 1, 1, 0), reason},
@@ -142,6 +145,43 @@ func TestEntries(t *testing.T) {
 			if text(got.err) != want || got.err == nil && (got.list.Entries != 3 || len(got.entries) != 3) {
 				t.Errorf("%s, chunks of %d: %v, want %s", c.name, size, got.err, want)
 			}
+		}
+	}
+}
+
+// criticalReason is an entry with a critical reason code.
+func criticalReason(r byte) []byte {
+	return tlv(0x30, []byte{2, 1, 9}, plainDate, tlv(0x30, tlv(0x30, []byte{6, 3, 0x55, 0x1d, 0x15}, []byte{1, 1, 0xff}, tlv(4, []byte{0x0a, 1, r}))))
+}
+
+// TestUnknownReasons: an entry whose reason RFC 5280 lacks reads as revoked for
+// an unspecified one, and is counted.
+func TestUnknownReasons(t *testing.T) {
+	with := func(value ...byte) []byte {
+		return tlv(0x30, []byte{2, 1, 9}, plainDate, tlv(0x30, tlv(0x30, []byte{6, 3, 0x55, 0x1d, 0x15}, tlv(4, value))))
+	}
+	for _, c := range []struct {
+		name         string
+		entries      []byte
+		count, first int
+	}{
+		{"none", slices.Concat(with(0x0a, 1, 1), with(0x0a, 1, 10)), 0, 0},
+		{"7", slices.Concat(with(0x0a, 1, 1), with(0x0a, 1, 7)), 1, 7},
+		{"11, then others", slices.Concat(with(0x0a, 1, 11), with(0x0a, 1, 7), with(0x0a, 2, 1, 1)), 3, 11},
+		{"257", slices.Concat(with(0x0a, 2, 1, 1), with(0x0a, 1, 8)), 1, 257},
+	} {
+		got := readAll(soundParts().crl(tlvHeader(0x30, int64(len(c.entries))), bytes.NewReader(c.entries), int64(len(c.entries)), tlv(0xa0, tlv(0x30, numberExtension))), Options{}, chunkSize)
+		if got.err != nil || got.list.UnknownReasons != c.count || got.list.UnknownReason != c.first {
+			t.Fatalf("%s: %+v, %v", c.name, got.list, got.err)
+		}
+		unspecified := 0
+		for _, e := range got.entries {
+			if e.reason == Unspecified {
+				unspecified++
+			}
+		}
+		if unspecified != c.count {
+			t.Errorf("%s: %d entries read as unspecified", c.name, unspecified)
 		}
 	}
 }

@@ -168,3 +168,64 @@ func TestPEMLimits(t *testing.T) {
 		}
 	}
 }
+
+// TestPEMGoesOnBehindPadding: also where the padding ends a piece of the body
+// that is decoded at once.
+func TestPEMGoesOnBehindPadding(t *testing.T) {
+	full := strings.Repeat("A", 64) + "\n"
+	padded := strings.Repeat("A", 62) + "==\n"
+	pieces := strings.Repeat(full, pemReadSize/64-1) + padded
+	if out, _, err := decodeAll(strings.NewReader(pemBegin + "\n" + pieces + pemEnd)); err != nil || len(out) != pemReadSize/4*3-2 {
+		t.Errorf("padding at the end: %d octets, %v", len(out), err)
+	}
+	for _, more := range []string{full, "AAAA\n", padded} {
+		_, _, err := decodeAll(strings.NewReader(pemBegin + "\n" + pieces + more + pemEnd))
+		if text(err) != "PEM body goes on behind its base64 padding (malformed)" {
+			t.Errorf("%d characters more: %v", len(more), err)
+		}
+	}
+}
+
+// TestSourceFailsBehindPEM: a source that fails where white space may follow
+// has failed, and says nothing of the CRL.
+func TestSourceFailsBehindPEM(t *testing.T) {
+	torn := errors.New("connection reset")
+	file := pki.CRLPEM(pkitest.CRL(t, testCA(t), testOptions(mixedEntries(3)...)))
+	for _, behind := range []string{"", "\n \n"} {
+		source := io.MultiReader(bytes.NewReader(file), strings.NewReader(behind), iotest.ErrReader(torn))
+		if _, err := Read(source, Options{}, nil); !errors.Is(err, torn) {
+			t.Errorf("%q, then a failure: %v", behind, err)
+		}
+	}
+}
+
+// TestSinkFailsAtAnotherIssuer: the batch that a new certificate issuer ends is
+// handed over then, and what the sink answers ends the reading.
+func TestSinkFailsAtAnotherIssuer(t *testing.T) {
+	stop := errors.New("enough")
+	list := append(bytes.Clone(plainEntry), issuerEntry(tlv(0x30, []byte{0x82, 1, 'a'}))...)
+	source := func() io.Reader { return soundParts().list(list, 3, numberExtension, indirectIDP) }
+	var issuers []string
+	if _, err := Read(source(), Options{}, func(b *Batch) error {
+		for range b.Len() {
+			issuers = append(issuers, string(b.CertificateIssuer))
+		}
+		return nil
+	}); err != nil || len(issuers) != 6 || issuers[0] != "" || issuers[1] != "\x30\x03\x82\x01a" || issuers[5] != issuers[1] {
+		t.Errorf("issuers %q, %v", issuers, err)
+	}
+	batches := 0
+	if _, err := Read(source(), Options{}, func(*Batch) error { batches++; return stop }); !errors.Is(err, stop) || batches != 1 {
+		t.Errorf("%v after %d batches", err, batches)
+	}
+}
+
+// TestShortestCRL: a v1 CRL without nextUpdate, entries and extensions.
+func TestShortestCRL(t *testing.T) {
+	f := soundFields()
+	f.version, f.next, f.extensions = nil, nil, nil
+	got := readAll(bytes.NewReader(f.der()), Options{AllowNoNumber: true}, chunkSize)
+	if got.err != nil || got.list.Version != 1 || !got.list.NextUpdate.IsZero() || got.list.Number != nil || got.list.Entries != 0 {
+		t.Errorf("%+v, %v", got.list, got.err)
+	}
+}

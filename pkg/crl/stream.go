@@ -1,7 +1,6 @@
 package crl
 
 import (
-	"errors"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -44,11 +43,10 @@ type stream struct {
 	srcErr error  // what the reader ended with, io.EOF included
 	ahead  bool   // the read-ahead goroutine runs
 
-	tapFrom, tapTo int64 // the bytes [tapFrom, tapTo) go to tap
-	tap            io.Writer
+	tapFrom, tapTo int64     // the bytes [tapFrom, tapTo) go to tap
+	tap            io.Writer // a hash, or a message: its Write does not fail
 	tapCh          chan tapped
 	tapDone        chan struct{}
-	tapErr         error
 }
 
 type tapped struct {
@@ -66,7 +64,7 @@ func (s *stream) newChunk() *chunk { return &chunk{buf: make([]byte, carrySize+s
 // still have to return.
 func (s *stream) close() {
 	close(s.done)
-	_ = s.tapWait()
+	s.tapWait()
 	s.wg.Wait()
 }
 
@@ -79,28 +77,21 @@ func (s *stream) skip(n int) {
 // need makes at least n bytes available in the window. It returns io.EOF when
 // the source ends before, and the source's own error when it fails.
 func (s *stream) need(n int) error {
-	if n > carrySize {
-		return errElementTooLarge
-	}
 	for len(s.window) < n {
 		if s.srcErr != nil {
 			return s.srcErr
 		}
-		if err := s.more(); err != nil {
-			return err
-		}
+		s.more()
 	}
 	return nil
 }
 
-var errElementTooLarge = errors.New("element too large")
+// Every element that is read whole fits into the carry, header and all.
+const _ = uint(carrySize - maxHeader - max(maxAlgorithm, MaxIssuer, maxTime, MaxEntry, MaxExtensions, MaxSignature))
 
 // more replaces the current chunk by the next one, carrying the unread bytes.
-func (s *stream) more() error {
-	next, err := s.nextChunk()
-	if err != nil {
-		return err
-	}
+func (s *stream) more() {
+	next := s.nextChunk()
 	lo := carrySize - len(s.window)
 	copy(next.buf[lo:carrySize], s.window)
 	if s.cur != nil {
@@ -108,10 +99,11 @@ func (s *stream) more() error {
 	}
 	s.cur, s.window = next, next.buf[lo:carrySize+next.n]
 	s.srcErr = next.err
-	return nil
 }
 
-func (s *stream) nextChunk() (*chunk, error) {
+// nextChunk returns the next chunk; there is one, as long as none before said
+// how the source ended.
+func (s *stream) nextChunk() *chunk {
 	if !s.ahead && s.end == 0 {
 		// The first chunk is read here: most CRLs are no longer.
 		c := s.newChunk()
@@ -119,18 +111,15 @@ func (s *stream) nextChunk() (*chunk, error) {
 		c.refs.Store(1)
 		s.tapFresh(c)
 		s.end += int64(c.n)
-		return c, nil
+		return c
 	}
 	if !s.ahead {
 		s.startReadAhead()
 	}
-	c, ok := <-s.full
-	if !ok {
-		return nil, io.EOF
-	}
+	c := <-s.full
 	s.tapFresh(c)
 	s.end += int64(c.n)
-	return c, nil
+	return c
 }
 
 func (s *stream) startReadAhead() {
@@ -231,17 +220,14 @@ func (s *stream) dispatch(c *chunk, b []byte, start int64) {
 	}
 	if s.tapCh == nil {
 		if s.tapTo <= s.end || c.n < s.size {
-			_, err := s.tap.Write(b) // all in one chunk: no goroutine needed
-			s.tapErr = errors.Join(s.tapErr, err)
+			_, _ = s.tap.Write(b) // all in one chunk: no goroutine needed
 			return
 		}
 		s.tapCh, s.tapDone = make(chan tapped, chunks), make(chan struct{})
 		go func(ch <-chan tapped) {
 			defer close(s.tapDone)
 			for t := range ch {
-				if s.tapErr == nil {
-					_, s.tapErr = s.tap.Write(t.b)
-				}
+				_, _ = s.tap.Write(t.b)
 				s.release(t.c)
 			}
 		}(s.tapCh)
@@ -250,13 +236,11 @@ func (s *stream) dispatch(c *chunk, b []byte, start int64) {
 	s.tapCh <- tapped{c, b}
 }
 
-// tapWait waits until all tapped bytes that were read have reached the writer,
-// and returns the writer's error.
-func (s *stream) tapWait() error {
+// tapWait waits until all tapped bytes that were read have reached the writer.
+func (s *stream) tapWait() {
 	if s.tapCh != nil {
 		close(s.tapCh)
 		s.tapCh = nil
 		<-s.tapDone
 	}
-	return s.tapErr
 }
