@@ -268,17 +268,9 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 // Once returns the CAs that a CRL was accepted of at some time, in order. All
 // parts must be attached.
 func (c *Catalog) Once() []string {
-	cas := map[string]bool{}
-	note := func(floors map[string]*Floor) {
-		for _, f := range floors {
-			cas[f.CA] = true
-		}
-	}
-	note(c.Floors)
-	if c.FloorParts != nil {
-		for i := range c.FloorParts.Refs {
-			note(c.FloorParts.at(i).Floors)
-		}
+	cas := map[string]struct{}{}
+	for _, f := range c.AllFloors() {
+		cas[f.CA] = struct{}{}
 	}
 	return slices.Sorted(maps.Keys(cas))
 }
