@@ -1,8 +1,10 @@
 package revocation
 
 import (
+	"context"
 	"encoding/binary"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/crlgate/crlgate/pkg/catalog"
@@ -55,4 +57,23 @@ func TestPredecessorsAreBounded(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A tenth of the time that is left is kept for the answer itself.
+func TestTimeForTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(nil, Config{}, time.Now, nil, nil)
+		within, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		ctx, stop := c.answerable(within)
+		defer stop()
+		if end, ok := ctx.Deadline(); !ok || time.Until(end) != 9*time.Second {
+			t.Errorf("%v are left of 10s", time.Until(end))
+		}
+		ctx, stop = c.answerable(t.Context())
+		defer stop()
+		if end, ok := ctx.Deadline(); ok {
+			t.Errorf("a call without a deadline has to end at %v", end)
+		}
+	})
 }

@@ -94,7 +94,9 @@ func (c *Cache) askChain(ctx context.Context, s *snapshot, ca *authority, keys [
 
 // rests notes that an answer depends on what is known of a key.
 func (a *Answer) rests(st *keyState, now time.Time) {
-	a.Age = max(a.Age, st.age)
+	if st.age != 0 { // 0: as old as the catalog, whose age may be negative
+		a.Age = max(a.Age, st.age)
+	}
 	a.Stale = a.Stale || st.stale
 	a.cut = a.cut || st.cut || st.cyclic
 	a.holdsUntil(st.until, now)

@@ -182,8 +182,11 @@ func (l *list) outgrown(base *catalog.CRL) bool {
 	return slices.ContainsFunc(l.deltas, func(d *list) bool { return d.record.Base.Number.Int().Cmp(base.Number.Int()) > 0 })
 }
 
-// aged notes that what was asked is so old.
+// aged notes that what was asked is so old; 0: as old as the catalog.
 func (a *Answer) aged(age, most time.Duration) {
+	if age == 0 {
+		return
+	}
 	a.Age = max(a.Age, age)
 	a.Stale = a.Stale || age < 0 || age > most
 }
