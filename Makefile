@@ -126,7 +126,7 @@ conformance: need-go ## Run the third-party cases in the folder CRLGATE_CONFORMA
 
 # Every interleaving of S3 calls of several preprocessors, with a crash or fault at each: docs/design/invariants.md.
 .PHONY: model
-model: need-go ## Go through the whole model of the write path; takes half an hour or more
+model: need-go ## Go through the whole model of the write path; takes half an hour
 	CRLGATE_MODEL=full $(GO) test -count=1 -v -timeout 180m -run '^TestModel$$' ./pkg/preprocess
 
 # A run whose time ends while an input is under way fails with "context deadline exceeded" and no failing input; it is
