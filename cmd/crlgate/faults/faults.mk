@@ -2,8 +2,8 @@
 # which has the targets crlgate and functions-host; run from the top of the
 # repository.
 #
-#   make faults                              everything: 6 to 8 minutes on two cores
-#   make faults FAULTS_ARGS='-short'         a part of it, drawn by -seed: some 2 minutes
+#   make faults                              everything: 10 minutes or more on two cores
+#   make faults FAULTS_ARGS='-short'         a part of it, drawn by -seed: some 3 to 5 minutes
 #   make faults FAULTS_ARGS='-only crash -named delta -v'
 #   make faults-docs                         everything, and docs/reliability.md with what came out
 
