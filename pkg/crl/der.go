@@ -84,5 +84,5 @@ func elementLength(b []byte) (head int, length int64, fault string) {
 // minimalInteger reports whether b is the contents of a DER INTEGER: not
 // empty, and without an octet that only repeats the sign.
 func minimalInteger(b []byte) bool {
-	return len(b) == 1 || len(b) > 1 && (b[0] != 0 || b[1] >= 0x80) && (b[0] != 0xff || b[1] < 0x80)
+	return len(b) > 0 && (len(b) == 1 || (b[0] != 0 || b[1] >= 0x80) && (b[0] != 0xff || b[1] < 0x80))
 }

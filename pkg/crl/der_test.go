@@ -101,6 +101,7 @@ func TestCheckDER(t *testing.T) {
 		{"the second of two cut in its length", []byte{0x30, 5, 2, 1, 1, 2, 0x81}, "an element is longer than what contains it (malformed, at byte 105)"},
 		{"the second of two cut in its tag", []byte{0x30, 4, 2, 1, 1, 2}, "not a DER element (malformed, at byte 105)"},
 		{"the second of two indefinite", []byte{0x30, 7, 2, 1, 1, 0x30, 0x80, 0, 0}, "an element has an indefinite length, which DER forbids (malformed, at byte 105)"},
+		{"of indefinite length", []byte{0x30, 0x80, 0, 0}, "an element has an indefinite length, which DER forbids (malformed, at byte 100)"},
 		{"something behind", slices.Concat(two, []byte{0}), "bytes follow an element (malformed, at byte 108)"},
 		{"longer than there is", []byte{0x30, 1}, "an element is longer than what contains it (malformed, at byte 100)"},
 		{"fault two deep", []byte{0x30, 7, 2, 1, 1, 0x31, 2, 2, 1}, "an element is longer than what contains it (malformed, at byte 107)"},
@@ -118,6 +119,9 @@ func TestCheckDER(t *testing.T) {
 		}
 		if n, err := checkElement(c.in, 100, 0); err != nil && n != 0 {
 			t.Errorf("%s: length %d beside %v", c.name, n, err)
+		}
+		if n, err := checkElement(c.in, 100, maxNesting+1); err == nil || n != 0 {
+			t.Errorf("%s, too deep: length %d, %v", c.name, n, err)
 		}
 		if exactDER(c.in) != (c.want == "") {
 			t.Errorf("%s: exactDER says %v", c.name, c.want != "")

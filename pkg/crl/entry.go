@@ -56,11 +56,9 @@ func (p *parser) revokedCertificates(limit int64) error {
 // then fetches more.
 func (p *parser) entriesInWindow(end int64) error {
 	w, off := p.s.window, p.s.off
-	if left := end - off; int64(len(w)) > left {
-		w = w[:left]
-	}
+	w = w[:min(int64(len(w)), end-off)]
 	pos := 0
-	for pos < len(w) {
+	for {
 		pos += p.plainEntries(w[pos:]) // always leaves some
 		n, err := p.entry(w[pos:], off+int64(pos))
 		if err != nil {
@@ -83,10 +81,7 @@ func (p *parser) entriesInWindow(end int64) error {
 func (p *parser) fetchEntry(end int64) error {
 	rest := end - p.s.off
 	err := p.s.need(int(min(rest, maxHeader))) // where it fails, what there is may still tell a fault
-	b := p.s.window
-	if int64(len(b)) > rest {
-		b = b[:rest]
-	}
+	b := p.s.window[:min(int64(len(p.s.window)), rest)]
 	head, length, faulty := p.entryHeader(b, p.s.off)
 	switch {
 	case faulty != nil:

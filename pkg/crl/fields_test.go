@@ -100,6 +100,7 @@ func TestFields(t *testing.T) {
 		{"no nextUpdate", &s.next, nil, ""},
 		{"a third date", &s.entries, time(0x17, "261101000000Z"), "crlExtensions has tag 0x17, expected 0xa0 (malformed, at byte @)"},
 		{"entries of a multi-byte tag", &s.entries, []byte{0x3f, 1, 1}, "revokedCertificates has a multi-byte tag (malformed, at byte @)"},
+		{"entries longer than tbsCertList", &s.entries, []byte{0x30, 0x82, 0x7f, 0xff}, "revokedCertificates is longer than what contains it (malformed, at byte @)"},
 		{"entries empty", &s.entries, tlv(0x30), ""},
 		{"entries that are one octet", &s.entries, tlv(0x30, []byte{0x30}), "entry 1 is longer than revokedCertificates (malformed, at byte @+2)"},
 		{"an entry longer than they are", &s.entries, tlv(0x30, []byte{0x30, 1}), "entry 1 is longer than revokedCertificates (malformed, at byte @+2)"},
