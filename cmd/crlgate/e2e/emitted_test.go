@@ -192,8 +192,10 @@ func TestEverythingIsEmitted(t *testing.T) {
 			}
 		}
 	}
-	if l := w.logged("-----BEGIN"); l != "" {
-		t.Errorf("PEM in the log: %.200s", l)
+	for _, l := range w.logLines("-----BEGIN") {
+		if !strings.Contains(l.Text, "no line reads") { // the words on an upload that is no PEM
+			t.Errorf("PEM in the log: %.200s", l.Text)
+		}
 	}
 }
 
