@@ -28,10 +28,12 @@ func (s *Stack) PutAndWait(ctx context.Context, key string, data []byte) (*prepr
 func AwaitReport(ctx context.Context, cache preprocess.Reads, key string, version objectstore.Version) (*preprocess.Report, error) {
 	for {
 		r, err := preprocess.ReadReport(ctx, cache, key)
-		if err != nil {
+		switch {
+		case err != nil && ctx.Err() != nil: // the time was up within a look
+			return nil, fmt.Errorf("waiting for the report on %s: %w", key, context.Cause(ctx))
+		case err != nil:
 			return nil, err
-		}
-		if r != nil && r.ETag == string(version) {
+		case r != nil && r.ETag == string(version):
 			return r, nil
 		}
 		select {

@@ -130,14 +130,16 @@ func (u *Uploader) await(ctx context.Context, s *sent) (*preprocess.Report, erro
 	defer cancel()
 	for pause := firstPause; ; pause = min(pause*3/2, maxPause) {
 		r, err := preprocess.ReadReport(ctx, u.Cache, s.Key)
-		if err != nil {
-			return nil, fmt.Errorf("waiting for the report on %s: %w", s.Key, err)
+		final := false
+		if err == nil {
+			final, err = u.final(ctx, s, r)
 		}
-		final, err := u.final(ctx, s, r)
-		if err != nil {
+		switch {
+		case err != nil && ctx.Err() != nil: // the time was up within a look
+			return nil, fmt.Errorf("waiting for the report on %s: %w", s.Key, context.Cause(ctx))
+		case err != nil:
 			return nil, fmt.Errorf("waiting for the report on %s: %w", s.Key, err)
-		}
-		if final {
+		case final:
 			return r, nil
 		}
 		u.Progress.Show("%s: uploaded, the preprocessor is at work, %s", s.Path, terminal.Span(time.Since(s.at)))
