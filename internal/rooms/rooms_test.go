@@ -41,7 +41,7 @@ var allowed = map[string][]string{
 	"infra":     {},
 
 	"cmd/crlgate":                        {"cmd/crlgate/internal/…", "pkg/…", "internal/pki"},
-	"cmd/crlgate/internal/check":         {"pkg/…"},
+	"cmd/crlgate/internal/check":         {"cmd/crlgate/internal/terminal", "pkg/…"},
 	"cmd/crlgate/internal/lambdaruntime": {},
 	"cmd/crlgate/internal/gateway":       {},
 	"cmd/crlgate/internal/s3proc":        {},
