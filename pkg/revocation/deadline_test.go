@@ -68,9 +68,9 @@ func TestFailedPartIsReadAgainSoon(t *testing.T) {
 	})
 	p.ask(c, cert, revocation.Unknown)
 	p.cache.Before(nil)
-	p.now = p.now.Add(time.Second / 2)
+	p.pass(time.Second / 2)
 	p.ask(c, cert, revocation.Unknown) // not by every request
-	p.now = p.now.Add(time.Second)
+	p.pass(time.Second)
 	p.ask(c, cert, revocation.Good)
 }
 

@@ -1,8 +1,6 @@
 package revocation_test
 
 import (
-	"log/slog"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,17 +130,8 @@ func TestFrozenWhileAPartIsFetched(t *testing.T) {
 			keys = append(keys, p.publish(i, 1, int64(10*i+1)))
 		}
 		p.changed(keys...)
-		var passed atomic.Int64
-		clock := func() time.Time { return p.now.Add(time.Duration(passed.Load())) }
-		c := revocation.New(p.cache, revocation.Config{RevalidateAfter: time.Second, MaxUnvalidated: time.Minute, MemoryBudget: 1 << 20}, clock, slog.New(slog.DiscardHandler), nil)
-		cert := p.client(7, 72)
-		ask := func(want revocation.Status) {
-			t.Helper()
-			if a := c.Ask(t.Context(), cert, clock()); a.Status != want {
-				t.Fatalf("status %v, want %v: %+v", a.Status, want, a)
-			}
-		}
-		ask(revocation.Good)
+		c, cert := p.reader(), p.client(7, 72)
+		p.ask(c, cert, revocation.Good)
 		p.changed(p.publish(7, 2, 71, 72))
 		awake, open := make(chan struct{}), make(chan struct{})
 		p.cache.Before(func(op objectstore.Op, key string) error {
@@ -154,10 +143,10 @@ func TestFrozenWhileAPartIsFetched(t *testing.T) {
 			}
 			return nil
 		})
-		passed.Add(int64(1500 * time.Millisecond))
-		ask(revocation.Good) // begins the refresh, which gives the part up after two seconds
+		p.pass(1500 * time.Millisecond)
+		p.ask(c, cert, revocation.Good) // begins the refresh, which gives the part up after two seconds
 		time.Sleep(4 * time.Second)
-		passed.Add(int64(4 * time.Second))
+		p.pass(4 * time.Second)
 		asked := make(chan struct{})
 		go func() {
 			for time.Sleep(10 * time.Millisecond); ; {
@@ -168,7 +157,7 @@ func TestFrozenWhileAPartIsFetched(t *testing.T) {
 				}
 			}
 		}()
-		ask(revocation.Revoked)
+		p.ask(c, cert, revocation.Revoked)
 		close(asked)
 		close(open)
 		time.Sleep(10 * time.Minute)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/big"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,12 +28,12 @@ type partitioned struct {
 	ca             *pki.CA
 	uploads, cache *objectstoretest.Bucket
 	write          *preprocess.Preprocessor
-	now            time.Time
+	passed         atomic.Int64 // nanoseconds since newPartitioned, which readers' goroutines see too
 }
 
 func newPartitioned(t testing.TB) *partitioned {
 	p := &partitioned{
-		t: t, ca: pkitest.CA(t, pki.CAOptions{Name: pkix.Name{CommonName: "Partitioned"}}), now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC),
+		t: t, ca: pkitest.CA(t, pki.CAOptions{Name: pkix.Name{CommonName: "Partitioned"}}),
 		uploads: objectstoretest.NewBucket(objectstoretest.Named("uploads")), cache: objectstoretest.NewBucket(objectstoretest.Named("cache")),
 	}
 	p.write = preprocess.New(p.uploads, p.cache, preprocess.Config{UploadBucket: "uploads", IssuerPrefix: "issuers/", CRLPrefixes: []string{"crls/"}}, slog.New(slog.DiscardHandler), nil)
@@ -41,14 +42,22 @@ func newPartitioned(t testing.TB) *partitioned {
 	return p
 }
 
+// now is the time at writers and readers.
+func (p *partitioned) now() time.Time {
+	return time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC).Add(time.Duration(p.passed.Load()))
+}
+
+// pass lets time go by.
+func (p *partitioned) pass(d time.Duration) { p.passed.Add(int64(d)) }
+
 func uri(i int) string { return fmt.Sprintf("http://crl.example.com/%04d.crl", i) }
 func key(i int) string { return fmt.Sprintf("crls/%04d.crl", i) }
 
 // publish uploads partition i, with these serial numbers.
 func (p *partitioned) publish(i int, number int64, serials ...int64) string {
-	o := pki.CRLOptions{Number: big.NewInt(number), ThisUpdate: p.now, NextUpdate: p.now.AddDate(0, 0, 7), IDP: &pki.IDP{FullNames: []string{uri(i)}}}
+	o := pki.CRLOptions{Number: big.NewInt(number), ThisUpdate: p.now(), NextUpdate: p.now().AddDate(0, 0, 7), IDP: &pki.IDP{FullNames: []string{uri(i)}}}
 	for _, s := range serials {
-		o.Entries = append(o.Entries, pki.Entry{Serial: big.NewInt(s), Date: p.now})
+		o.Entries = append(o.Entries, pki.Entry{Serial: big.NewInt(s), Date: p.now()})
 	}
 	p.uploads.Store(key(i), pkitest.CRL(p.t, p.ca, o))
 	return key(i)
@@ -56,7 +65,7 @@ func (p *partitioned) publish(i int, number int64, serials ...int64) string {
 
 func (p *partitioned) changed(keys ...string) {
 	p.t.Helper()
-	if err := p.write.Changed(p.t.Context(), keys, p.now); err != nil {
+	if err := p.write.Changed(p.t.Context(), keys, p.now()); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -73,12 +82,12 @@ func (p *partitioned) client(i int, serial int64) *clientcert.Certificate {
 
 func (p *partitioned) reader() *revocation.Cache {
 	return revocation.New(p.cache, revocation.Config{RevalidateAfter: time.Second, MaxUnvalidated: time.Minute, MemoryBudget: 1 << 20},
-		func() time.Time { return p.now }, slog.New(slog.DiscardHandler), nil)
+		p.now, slog.New(slog.DiscardHandler), nil)
 }
 
 func (p *partitioned) ask(c *revocation.Cache, cert *clientcert.Certificate, want revocation.Status) {
 	p.t.Helper()
-	if a := c.Ask(context.Background(), cert, p.now); a.Status != want {
+	if a := c.Ask(context.Background(), cert, p.now()); a.Status != want {
 		p.t.Fatalf("status %v, want %v: %+v", a.Status, want, a)
 	}
 }
@@ -141,7 +150,7 @@ func TestPartitions(t *testing.T) {
 		t.Errorf("a replaced partition wrote %d objects and %d bytes", puts, written)
 	}
 	p.cache.ResetCalls()
-	p.now = p.now.Add(2 * time.Second)
+	p.pass(2 * time.Second)
 	p.ask(cache, p.client(1234, 12342), revocation.Revoked)
 	if requests, octets, read = p.read(); requests != 3 {
 		t.Errorf("the replaced partition took %d GETs, %d bytes: %q", requests, octets, read)
@@ -149,7 +158,7 @@ func TestPartitions(t *testing.T) {
 
 	// An older partition does not come back, and its floor lies in a part too.
 	p.changed(p.publish(1234, 1, 12341))
-	p.now = p.now.Add(2 * time.Second)
+	p.pass(2 * time.Second)
 	p.ask(cache, p.client(1234, 12342), revocation.Revoked)
 
 	// A part that fails its hash denies; the rest goes on.
@@ -159,7 +168,7 @@ func TestPartitions(t *testing.T) {
 		}
 	}
 	cold := p.reader()
-	if a := cold.Ask(t.Context(), p.client(5, 51), p.now); a.Unavailable == nil || a.Status == revocation.Good {
+	if a := cold.Ask(t.Context(), p.client(5, 51), p.now()); a.Unavailable == nil || a.Status == revocation.Good {
 		t.Errorf("a corrupt part: %+v", a)
 	}
 	p.ask(cache, p.client(1234, 12342), revocation.Revoked)
@@ -176,7 +185,7 @@ func TestPartsGrow(t *testing.T) {
 	}
 	for i := range n {
 		p.changed(p.publish(i, 1, int64(10*i+1)))
-		p.now = p.now.Add(2 * time.Second)
+		p.pass(2 * time.Second)
 		for _, k := range []int{i, i / 2, 0} {
 			p.ask(warm, p.client(k, int64(10*k+1)), revocation.Revoked)
 			p.ask(warm, p.client(k, int64(10*k+2)), revocation.Good)

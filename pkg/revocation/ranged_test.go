@@ -38,10 +38,10 @@ func newLarge(t testing.TB) *large {
 // publishAll uploads a CRL of n entries.
 func (l *large) publishAll(n int, number int64) {
 	l.t.Helper()
-	o := pki.CRLOptions{Number: big.NewInt(number), ThisUpdate: l.now, NextUpdate: l.now.AddDate(0, 0, 7)}
+	o := pki.CRLOptions{Number: big.NewInt(number), ThisUpdate: l.now(), NextUpdate: l.now().AddDate(0, 0, 7)}
 	o.Entries = make([]pki.Entry, n)
 	for i := range o.Entries {
-		o.Entries[i] = pki.Entry{Serial: largeSerial(i), Date: l.now}
+		o.Entries[i] = pki.Entry{Serial: largeSerial(i), Date: l.now()}
 	}
 	l.uploads.Store("crls/large.crl", pkitest.CRL(l.t, l.ca, o))
 	l.changed("crls/large.crl")
@@ -65,7 +65,7 @@ func (l *large) clientOf(serial *big.Int) *clientcert.Certificate {
 
 func (l *large) readerOf(budget int64) *revocation.Cache {
 	return revocation.New(l.cache, revocation.Config{RevalidateAfter: time.Second, MaxUnvalidated: time.Minute, MemoryBudget: budget},
-		func() time.Time { return l.now }, slog.New(slog.DiscardHandler), nil)
+		l.now, slog.New(slog.DiscardHandler), nil)
 }
 
 // fetched returns the requests and octets that were read since the last call.
@@ -141,9 +141,9 @@ func TestFetchedWholeWhenItPays(t *testing.T) {
 	})
 	// Replaced: the next one is in memory before it is in force.
 	l.publishAll(100_001, 2)
-	l.now = l.now.Add(2 * time.Second)
+	l.pass(2 * time.Second)
 	eventually(t, func() bool {
-		a := cache.Ask(t.Context(), l.clientOf(largeSerial(100_000)), l.now)
+		a := cache.Ask(t.Context(), l.clientOf(largeSerial(100_000)), l.now())
 		return a.Status == revocation.Revoked
 	})
 	l.fetched()
@@ -167,11 +167,11 @@ func TestReplacedWithoutRoomForTwo(t *testing.T) {
 		return requests == 0
 	})
 	l.publishAll(100_001, 2)
-	l.now = l.now.Add(2 * time.Second)
+	l.pass(2 * time.Second)
 	eventually(t, func() bool {
-		return cache.Ask(t.Context(), l.clientOf(largeSerial(100_000)), l.now).Status == revocation.Revoked
+		return cache.Ask(t.Context(), l.clientOf(largeSerial(100_000)), l.now()).Status == revocation.Revoked
 	})
-	l.now = l.now.Add(10 * time.Second)
+	l.pass(10 * time.Second)
 	eventually(t, func() bool {
 		for i := range 20 {
 			l.ask(cache, l.clientOf(largeSerial(i*4999+1)), revocation.Revoked)
@@ -197,7 +197,7 @@ func TestEveryRangeIsVerified(t *testing.T) {
 		cache := l.readerOf(64 << 10)
 		denied := 0
 		for i := range 100 {
-			a := cache.Ask(t.Context(), l.clientOf(largeSerial(i*1000)), l.now)
+			a := cache.Ask(t.Context(), l.clientOf(largeSerial(i*1000)), l.now())
 			switch {
 			case a.Status == revocation.Revoked:
 			case a.Unavailable != nil && a.Status == revocation.Unknown && strings.Contains(a.Unavailable.Error(), l.set.Key):
@@ -225,7 +225,7 @@ func TestRangeFails(t *testing.T) {
 		}
 		return nil
 	})
-	if a := cache.Ask(t.Context(), l.clientOf(largeSerial(40_000)), l.now); a.Unavailable == nil || a.Status != revocation.Unknown {
+	if a := cache.Ask(t.Context(), l.clientOf(largeSerial(40_000)), l.now()); a.Unavailable == nil || a.Status != revocation.Unknown {
 		t.Fatalf("S3 fails: %+v", a)
 	}
 	l.ask(cache, l.clientOf(largeSerial(1)), revocation.Revoked) // at hand

@@ -126,7 +126,7 @@ func TestTraceOfParts(t *testing.T) {
 		keys = append(keys, p.publish(i, 1, int64(10*i+1)))
 	}
 	p.changed(keys...)
-	_, trace := p.reader().Explain(t.Context(), p.client(5, 51), p.now)
+	_, trace := p.reader().Explain(t.Context(), p.client(5, 51), p.now())
 	if c := trace.Considered; c.Parts != 2 || c.Read != 1 {
 		t.Errorf("%d of %d parts were looked at", c.Read, c.Parts)
 	}

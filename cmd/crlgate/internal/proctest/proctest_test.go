@@ -11,10 +11,10 @@ import (
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/proctest"
 )
 
-// shell runs a script that prints "ready" on one stream, then something on the other.
+// shell runs a script, and returns when that has printed "ready".
 func shell(t *testing.T, script string) *proctest.Process {
 	t.Helper()
-	p := proctest.Start(t, exec.Command("sh", "-c", "echo ready; "+script))
+	p := proctest.Start(t, exec.Command("sh", "-c", script))
 	for deadline := time.Now().Add(time.Minute); !strings.Contains(p.Output.String(), "ready\n"); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("it printed %q", p.Output.String())
@@ -24,7 +24,7 @@ func shell(t *testing.T, script string) *proctest.Process {
 }
 
 func TestStop(t *testing.T) {
-	p := shell(t, "trap 'echo bye >&2; kill $!; exit 3' INT; sleep 600 & wait")
+	p := shell(t, "trap 'echo bye >&2; kill $!; exit 3' INT; sleep 600 & echo ready; wait")
 	select {
 	case <-p.Ended():
 		t.Fatal("it has ended by itself")
@@ -42,7 +42,7 @@ func TestStop(t *testing.T) {
 }
 
 func TestGoodEnd(t *testing.T) {
-	p := shell(t, "exit 0")
+	p := shell(t, "echo ready")
 	<-p.Ended()
 	if err := p.Kill(); err != nil {
 		t.Error(err)
@@ -55,7 +55,7 @@ func TestGoodEnd(t *testing.T) {
 // TestKilledAtTheEnd: a test that forgets its process leaves none.
 func TestKilledAtTheEnd(t *testing.T) {
 	var p *proctest.Process
-	t.Run("test", func(t *testing.T) { p = shell(t, "trap '' INT TERM; exec sleep 600") })
+	t.Run("test", func(t *testing.T) { p = shell(t, "trap '' INT TERM; echo ready; exec sleep 600") })
 	select {
 	case <-p.Ended():
 	default:
