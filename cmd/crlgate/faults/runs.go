@@ -65,10 +65,10 @@ func faultMatrix(ctx context.Context, s *settings) (string, error) {
 		return "", err
 	}
 	text := fmt.Sprintf("%d faults befell %d GETs; %d answers, of which %d let somebody in wrongly, and %d were wrong in any way.\n\n%s\n%s",
-		len(r.Cells), r.Struck(), r.Answers, r.WrongAllows(), len(r.Violations), r.Summary(), r.Table())
+		len(r.Cells), r.Struck(), r.Answers, r.Violations.WrongAllows(), len(r.Violations), r.Summary(), r.Table())
 	switch {
 	case len(r.Violations) > 0:
-		fmt.Fprintln(os.Stderr, r.Failures())
+		fmt.Fprintln(os.Stderr, r.Violations)
 		return text, fmt.Errorf("%d answers were wrong", len(r.Violations))
 	case len(r.Cells) == 0:
 		return "", fmt.Errorf("no fault is called %q", s.named)

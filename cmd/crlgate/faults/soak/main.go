@@ -133,7 +133,7 @@ func run(ctx context.Context) error {
 	fmt.Println(text)
 	if len(r.Violations) > 0 {
 		fmt.Fprintln(os.Stderr, r.Failures())
-		err = errors.Join(fmt.Errorf("%d wrong, of which %d let somebody in", len(r.Violations), r.WrongAllows()), err)
+		err = errors.Join(fmt.Errorf("%d wrong, of which %d let somebody in", len(r.Violations), r.Violations.WrongAllows()), err)
 	}
 	if err == nil && docs != "" {
 		text += fmt.Sprintf("\nSeed %d; %d processors, %s, %s.\n", c.Seed, runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format("2 January 2006, 15:04 MST"))

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -32,6 +33,18 @@ type Answer struct {
 	Took           time.Duration // of the authorizer
 	Connected      bool          // over a new connection
 	Err            error
+}
+
+// Odd says what is wrong with an answer that neither lets the client in, with 200
+// and as good, nor turns it away, with 403; "": it does one of the two.
+func (a Answer) Odd() string {
+	switch {
+	case a.Err != nil:
+		return "no answer: " + a.Err.Error()
+	case a.Status == http.StatusOK && a.Reason == "good", a.Status == http.StatusForbidden:
+		return ""
+	}
+	return fmt.Sprintf("answered %d %s (%s)", a.Status, a.Reason, a.Detail)
 }
 
 // Clients are callers of gateways. Their methods may be called from several

@@ -2,6 +2,7 @@ package reads
 
 import (
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/client"
@@ -31,15 +32,13 @@ func (r *lane) check(l *Leaf, a client.Answer, before, after *episode) {
 
 // judge says what is wrong with an answer; "": nothing.
 func (r *lane) judge(l *Leaf, a client.Answer, before, after *episode) string {
-	switch {
-	case a.Err != nil:
-		return "no answer: " + a.Err.Error()
-	case a.Status == 200 && a.Reason == "good":
-		return r.judgeAllow(l, a, before, after)
-	case a.Status == 403:
-		return r.judgeDeny(l, a, before, after)
+	if odd := a.Odd(); odd != "" {
+		return odd
 	}
-	return fmt.Sprintf("answered %d %s (%s)", a.Status, a.Reason, a.Detail)
+	if a.Status == http.StatusOK {
+		return r.judgeAllow(l, a, before, after)
+	}
+	return r.judgeDeny(l, a, before, after)
 }
 
 // judgeAllow: a revoked client is let in only as long as the revocation may not

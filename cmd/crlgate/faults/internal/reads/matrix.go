@@ -16,6 +16,7 @@ import (
 
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/client"
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/machine"
+	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/oracle"
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/spoil"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/gateway"
 )
@@ -56,7 +57,7 @@ type Result struct {
 	Lanes   []Lane
 	Answers int // all of them
 	// Violations are all, those outside of cells too.
-	Violations []string
+	Violations oracle.Violations
 }
 
 // Struck is how many GETs were befallen.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/oracle"
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/page"
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/spoil"
 )
@@ -89,24 +88,4 @@ func (r *Result) entry(kind, fault string) string {
 		out += fmt.Sprintf("; `%s` (%s)", reason, strings.Join(slices.Compact(slices.Sorted(slices.Values(where[reason]))), "; "))
 	}
 	return out
-}
-
-// Failures says what was wrong.
-func (r *Result) Failures() string {
-	const most = 40
-	out := strings.Join(r.Violations[:min(most, len(r.Violations))], "\n")
-	if more := len(r.Violations) - most; more > 0 {
-		out += fmt.Sprintf("\n… and %d more", more)
-	}
-	return out
-}
-
-// WrongAllows is how many answers let somebody in who must not be.
-func (r *Result) WrongAllows() (n int) {
-	for _, v := range r.Violations {
-		if strings.Contains(v, oracle.WrongAllow) {
-			n++
-		}
-	}
-	return n
 }

@@ -1,7 +1,7 @@
 package soak
 
 import (
-	"fmt"
+	"net/http"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/client"
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/oracle"
@@ -9,16 +9,15 @@ import (
 
 // judge says what is wrong with an answer; "": nothing.
 func (s *soak) judge(l *leaf, a client.Answer) string {
+	if odd := a.Odd(); odd != "" {
+		return odd
+	}
 	switch {
-	case a.Err != nil:
-		return "no answer: " + a.Err.Error()
-	case a.Status == 200 && a.Reason == "good":
+	case a.Status == http.StatusOK:
 		if l.always != "" {
 			return oracle.WrongAllow + ": its status is unknown"
 		}
 		return s.bounds.Allow(&l.Truth, a.Began, s.faults.quietSince(a, s.began))
-	case a.Status != 403:
-		return fmt.Sprintf("answered %d %s (%s)", a.Status, a.Reason, a.Detail)
 	case a.Reason == "revoked":
 		return l.Revoked(a)
 	case l.always != "" && a.Reason == l.always:

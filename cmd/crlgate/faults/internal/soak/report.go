@@ -39,27 +39,13 @@ type Result struct {
 	Peak                                 int64 // of any process
 
 	Audited    int
-	Violations []string
+	Violations oracle.Violations
 	Log        []string // the last lines of the functions that are not of decisions
 }
 
-// WrongAllows is how many answers let somebody in who must not be.
-func (r *Result) WrongAllows() (n int) {
-	for _, v := range r.Violations {
-		if strings.Contains(v, oracle.WrongAllow) {
-			n++
-		}
-	}
-	return n
-}
-
-// Failures says what was wrong.
+// Failures says what was wrong, and how the functions ended.
 func (r *Result) Failures() string {
-	const most = 40
-	out := strings.Join(r.Violations[:min(most, len(r.Violations))], "\n")
-	if more := len(r.Violations) - most; more > 0 {
-		out += fmt.Sprintf("\n… and %d more", more)
-	}
+	out := r.Violations.String()
 	if len(r.Log) > 0 {
 		out += "\nThe functions' last lines:\n" + strings.Join(r.Log, "\n")
 	}
