@@ -12,111 +12,88 @@ import (
 // nothing newer and takes nothing back; what it lists against RFC 5280 §5.2.3 is
 // revoked as long as no newer complete CRL is there.
 func TestDeltaOfItsOwnNumber(t *testing.T) {
-	w := newRFCWorld(t)
-	ca := w.newCA("Delta", pki.CAOptions{})
-	held, fresh, other := w.leaf(ca, 1, pki.LeafOptions{}), w.leaf(ca, 2, pki.LeafOptions{}), w.leaf(ca, 3, pki.LeafOptions{})
-	w.trust("ca", ca)
-	w.publish("base", ca, 4, at(pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)}, w.now().Add(-time.Hour), w.now().Add(2*time.Hour)))
-	w.publish("delta", ca, 4, delta(4))
+	w := newDeltaWorld(t)
+	w.publish("base", w.ca, 4, at(pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)}, w.now().Add(-time.Hour), w.now().Add(2*time.Hour)))
+	w.publish("delta", w.ca, 4, delta(4))
 	for range 2 {
-		w.want(held, "revoked")
-		w.want(fresh, "good")
-		w.want(other, "good")
+		w.wants("revoked", "good", "good")
 		w.restart()
 	}
 	w.later(3 * time.Hour) // the base is out of date, the delta is not
-	w.want(held, "revoked")
-	w.want(other, "crl_expired")
-	w.publish("delta", ca, 5, delta(4)) // this one is newer
-	w.want(other, "good")
-	w.publish("base", ca, 6, pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)})
-	w.publish("delta", ca, 6, at(delta(6, append(listed(pki.RemoveFromCRL, 1), listed(pki.KeyCompromise, 2)...)...), w.now().Add(-time.Minute), w.now().Add(time.Hour)))
+	w.want(w.first, "revoked")
+	w.want(w.other, "crl_expired")
+	w.publish("delta", w.ca, 5, delta(4)) // this one is newer
+	w.want(w.other, "good")
+	w.publish("base", w.ca, 6, pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)})
+	w.publish("delta", w.ca, 6, at(delta(6, append(listed(pki.RemoveFromCRL, 1), listed(pki.KeyCompromise, 2)...)...), w.now().Add(-time.Minute), w.now().Add(time.Hour)))
 	for range 2 {
-		w.want(held, "revoked")
-		w.want(fresh, "revoked")
-		w.want(other, "good")
+		w.wants("revoked", "revoked", "good")
 		w.restart()
 	}
 	w.later(2 * time.Hour) // now the delta is out of date
-	w.want(held, "revoked")
-	w.want(fresh, "revoked")
-	w.want(other, "good")
-	w.publish("base", ca, 7, pki.CRLOptions{})
-	w.want(held, "good")
-	w.want(fresh, "good")
+	w.wants("revoked", "revoked", "good")
+	w.publish("base", w.ca, 7, pki.CRLOptions{})
+	w.want(w.first, "good")
+	w.want(w.second, "good")
 }
 
 // TestDeltaOfItsOwnNumberMissing: one without entries is not asked for; what
 // cannot be had of one with entries makes nothing good.
 func TestDeltaOfItsOwnNumberMissing(t *testing.T) {
-	w := newRFCWorld(t)
-	ca := w.newCA("Delta", pki.CAOptions{})
-	held, fresh, other := w.leaf(ca, 1, pki.LeafOptions{}), w.leaf(ca, 2, pki.LeafOptions{}), w.leaf(ca, 3, pki.LeafOptions{})
-	w.trust("ca", ca)
-	w.publish("base", ca, 4, pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)})
-	w.publish("delta", ca, 4, delta(4))
+	w := newDeltaWorld(t)
+	w.publish("base", w.ca, 4, pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)})
+	w.publish("delta", w.ca, 4, delta(4))
 	w.lose("delta")
-	w.want(held, "revoked")
-	w.want(other, "good")
-	w.publish("base", ca, 5, pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)})
-	w.publish("delta", ca, 5, delta(5, listed(pki.KeyCompromise, 2)...))
+	w.want(w.first, "revoked")
+	w.want(w.other, "good")
+	w.publish("base", w.ca, 5, pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)})
+	w.publish("delta", w.ca, 5, delta(5, listed(pki.KeyCompromise, 2)...))
 	w.restart()
 	restore := w.lose("delta")
-	w.want(held, "revoked")
-	w.want(fresh, "cache_unavailable")
-	w.want(other, "cache_unavailable")
+	w.wants("revoked", "cache_unavailable", "cache_unavailable")
 	restore()
 	w.restart()
-	w.want(fresh, "revoked")
-	w.want(other, "good")
+	w.want(w.second, "revoked")
+	w.want(w.other, "good")
 	w.lose("base")
 	w.restart()
-	w.want(held, "cache_unavailable")
-	w.want(fresh, "revoked")
-	w.want(other, "cache_unavailable")
+	w.wants("cache_unavailable", "revoked", "cache_unavailable")
 }
 
 // TestDeltaOfItsOwnNumberAndPredecessors: a delta that came along with a complete
 // CRL has taken the place of the delta to the complete CRL before. While the new
 // complete CRL is not there, the one before must not answer alone.
 func TestDeltaOfItsOwnNumberAndPredecessors(t *testing.T) {
-	w := newRFCWorld(t)
-	ca := w.newCA("Delta", pki.CAOptions{})
-	first, between, other := w.leaf(ca, 1, pki.LeafOptions{}), w.leaf(ca, 2, pki.LeafOptions{}), w.leaf(ca, 3, pki.LeafOptions{})
-	w.trust("ca", ca)
-	w.publish("base", ca, 4, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1)})
-	w.publish("delta", ca, 5, delta(4, listed(pki.KeyCompromise, 2)...))
-	w.want(between, "revoked")
-	w.want(other, "good")
-	w.publish("base", ca, 6, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1, 2)})
+	w := newDeltaWorld(t)
+	w.publish("base", w.ca, 4, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1)})
+	w.publish("delta", w.ca, 5, delta(4, listed(pki.KeyCompromise, 2)...))
+	w.want(w.second, "revoked")
+	w.want(w.other, "good")
+	w.publish("base", w.ca, 6, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1, 2)})
 	restore := w.lose("base")
-	w.publish("delta", ca, 6, delta(6))
-	w.want(between, "cache_unavailable")
-	w.want(first, "revoked")
-	w.want(other, "cache_unavailable")
+	w.publish("delta", w.ca, 6, delta(6))
+	w.wants("revoked", "cache_unavailable", "cache_unavailable")
 	restore()
 	w.restart()
-	w.want(between, "revoked")
-	w.want(other, "good")
+	w.want(w.second, "revoked")
+	w.want(w.other, "good")
 
 	// The same with entries: they count, whichever complete CRL answers.
-	w.publish("base", ca, 8, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1, 2, 5)})
+	w.publish("base", w.ca, 8, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1, 2, 5)})
 	w.lose("base")
-	w.publish("delta", ca, 8, delta(8, append(listed(pki.KeyCompromise, 3), listed(pki.RemoveFromCRL, 1)...)...))
-	w.want(first, "revoked")
-	w.want(between, "revoked")
-	w.want(other, "revoked")
-	w.want(w.leaf(ca, 9, pki.LeafOptions{}), "cache_unavailable")
+	w.publish("delta", w.ca, 8, delta(8, append(listed(pki.KeyCompromise, 3), listed(pki.RemoveFromCRL, 1)...)...))
+	w.wants("revoked", "revoked", "revoked")
+	w.want(w.leaf(w.ca, 9, pki.LeafOptions{}), "cache_unavailable")
 
 	// A delta of its own number that still answers for its successor takes nothing
 	// back and makes nothing newer.
-	w.publish("base", ca, 10, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1)})
-	w.publish("delta", ca, 10, delta(10, listed(pki.RemoveFromCRL, 1)...))
+	w.publish("base", w.ca, 10, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1)})
+	w.publish("delta", w.ca, 10, delta(10, listed(pki.RemoveFromCRL, 1)...))
 	w.restart()
-	w.want(first, "revoked")
-	w.publish("delta", ca, 11, delta(10, listed(pki.KeyCompromise, 4)...))
+	w.want(w.first, "revoked")
+	w.publish("delta", w.ca, 11, delta(10, listed(pki.KeyCompromise, 4)...))
 	w.lose("delta")
-	w.want(first, "revoked")
+	w.want(w.first, "revoked")
 }
 
 // TestDeltaOfItsOwnNumberForOthers: the entries of such a delta count for the
@@ -148,15 +125,13 @@ func TestDeltaOfItsOwnNumberForOthers(t *testing.T) {
 // brought it in, are as new as the delta, and out of date with it.
 func TestExpiredBaseDates(t *testing.T) {
 	for _, deltaFirst := range []bool{false, true} {
-		w := newRFCWorld(t)
-		ca := w.newCA("Delta", pki.CAOptions{})
-		held, fresh, other, stays := w.leaf(ca, 1, pki.LeafOptions{}), w.leaf(ca, 2, pki.LeafOptions{}), w.leaf(ca, 3, pki.LeafOptions{}), w.leaf(ca, 4, pki.LeafOptions{})
-		w.trust("ca", ca)
-		base := w.sign(ca, 4, at(pki.CRLOptions{Entries: append(listed(pki.CertificateHold, 1), listed(pki.KeyCompromise, 4)...)}, w.now().Add(-48*time.Hour), w.now().Add(-24*time.Hour)))
-		late := w.sign(ca, 5, at(delta(4, append(listed(pki.RemoveFromCRL, 1), listed(pki.KeyCompromise, 2)...)...), w.now().Add(-time.Hour), w.now().Add(time.Hour)))
+		w := newDeltaWorld(t)
+		stays := w.leaf(w.ca, 4, pki.LeafOptions{})
+		base := w.sign(w.ca, 4, at(pki.CRLOptions{Entries: append(listed(pki.CertificateHold, 1), listed(pki.KeyCompromise, 4)...)}, w.now().Add(-48*time.Hour), w.now().Add(-24*time.Hour)))
+		late := w.sign(w.ca, 5, at(delta(4, append(listed(pki.RemoveFromCRL, 1), listed(pki.KeyCompromise, 2)...)...), w.now().Add(-time.Hour), w.now().Add(time.Hour)))
 		if deltaFirst {
 			w.upload("crls/delta.crl", late, "pending delta_base_missing")
-			w.want(fresh, "no_crl")
+			w.want(w.second, "no_crl")
 			w.upload("crls/base.crl", base, "accepted accepted")
 		} else {
 			w.upload("crls/base.crl", base, "pending expired")
@@ -164,33 +139,27 @@ func TestExpiredBaseDates(t *testing.T) {
 			w.upload("crls/delta.crl", late, "accepted accepted")
 		}
 		for range 2 {
-			w.want(held, "good")
-			w.want(fresh, "revoked")
-			w.want(other, "good")
+			w.wants("good", "revoked", "good")
 			w.want(stays, "revoked")
 			w.restart()
 		}
 		restore := w.lose("delta")
-		w.want(other, "cache_unavailable")
+		w.want(w.other, "cache_unavailable")
 		w.want(stays, "revoked")
 		restore()
 		w.restart()
 
 		w.later(2 * time.Hour) // the delta is out of date too
-		w.want(other, "crl_expired")
-		w.want(held, "revoked")
-		w.want(fresh, "revoked")
+		w.wants("revoked", "revoked", "crl_expired")
 		w.settings("ca", `{"grace": "2h"}`) // that of the delta: the base's is long over
-		w.want(other, "good")
-		w.want(held, "good")
+		w.want(w.other, "good")
+		w.want(w.first, "good")
 		w.later(2 * time.Hour)
-		w.want(other, "crl_expired")
-		w.publish("delta", ca, 6, delta(4)) // the next one, which takes nothing back any more
-		w.want(other, "good")
-		w.want(held, "revoked")
-		w.want(fresh, "good")
-		w.publish("base", ca, 7, pki.CRLOptions{})
-		w.want(held, "good")
+		w.want(w.other, "crl_expired")
+		w.publish("delta", w.ca, 6, delta(4)) // the next one, which takes nothing back any more
+		w.wants("revoked", "good", "good")
+		w.publish("base", w.ca, 7, pki.CRLOptions{})
+		w.want(w.first, "good")
 	}
 }
 

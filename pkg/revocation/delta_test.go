@@ -18,63 +18,76 @@ func at(o pki.CRLOptions, this, next time.Time) pki.CRLOptions {
 	return o
 }
 
+// deltaWorld is a CA with delta CRLs, and three clients of it, of the serial
+// numbers 1, 2 and 3.
+type deltaWorld struct {
+	*rfcWorld
+	ca                   *pki.CA
+	first, second, other *pki.Leaf
+}
+
+func newDeltaWorld(t *testing.T) *deltaWorld {
+	w := newRFCWorld(t)
+	ca := w.newCA("Delta", pki.CAOptions{})
+	w.trust("ca", ca)
+	return &deltaWorld{w, ca, w.leaf(ca, 1, pki.LeafOptions{}), w.leaf(ca, 2, pki.LeafOptions{}), w.leaf(ca, 3, pki.LeafOptions{})}
+}
+
+// wants holds the three clients to these answers.
+func (w *deltaWorld) wants(first, second, other string) {
+	w.t.Helper()
+	w.want(w.first, first)
+	w.want(w.second, second)
+	w.want(w.other, other)
+}
+
 // TestDelta: a delta revokes and un-revokes, and the next complete CRL takes
 // its place (RFC 5280 §5.2.4).
 func TestDelta(t *testing.T) {
-	w := newRFCWorld(t)
-	ca := w.newCA("Delta", pki.CAOptions{})
-	held, fresh, other := w.leaf(ca, 1, pki.LeafOptions{}), w.leaf(ca, 2, pki.LeafOptions{}), w.leaf(ca, 3, pki.LeafOptions{})
-	w.trust("ca", ca)
-	w.publish("base", ca, 4, pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)})
-	w.want(held, "revoked")
-	w.want(fresh, "good")
-	w.publish("delta", ca, 5, delta(4, append(listed(pki.RemoveFromCRL, 1), listed(pki.KeyCompromise, 2)...)...))
-	w.want(held, "good")
-	w.want(fresh, "revoked")
-	w.want(other, "good")
+	w := newDeltaWorld(t)
+	w.publish("base", w.ca, 4, pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)})
+	w.want(w.first, "revoked")
+	w.want(w.second, "good")
+	w.publish("delta", w.ca, 5, delta(4, append(listed(pki.RemoveFromCRL, 1), listed(pki.KeyCompromise, 2)...)...))
+	w.wants("good", "revoked", "good")
 	// The next one to the same base says nothing of either any more, against
 	// §5.2.4; the complete CRL stands then.
-	w.publish("delta", ca, 6, delta(4))
-	w.want(held, "revoked")
-	w.want(fresh, "good")
+	w.publish("delta", w.ca, 6, delta(4))
+	w.want(w.first, "revoked")
+	w.want(w.second, "good")
 	// A complete CRL as new as the delta: the delta has nothing to add.
-	w.publish("delta", ca, 7, delta(4, listed(pki.RemoveFromCRL, 1)...))
-	w.want(held, "good")
-	w.publish("base", ca, 7, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1)})
-	w.want(held, "revoked")
+	w.publish("delta", w.ca, 7, delta(4, listed(pki.RemoveFromCRL, 1)...))
+	w.want(w.first, "good")
+	w.publish("base", w.ca, 7, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1)})
+	w.want(w.first, "revoked")
 	w.restart()
-	w.want(held, "revoked")
-	w.want(fresh, "good")
-	w.publish("delta", ca, 8, delta(7, listed(pki.RemoveFromCRL, 1)...))
-	w.want(held, "good")
+	w.want(w.first, "revoked")
+	w.want(w.second, "good")
+	w.publish("delta", w.ca, 8, delta(7, listed(pki.RemoveFromCRL, 1)...))
+	w.want(w.first, "good")
 }
 
 // TestDeltaDates: the two together are as new as the delta; out of date, a
 // delta still revokes, and no longer un-revokes.
 func TestDeltaDates(t *testing.T) {
-	w := newRFCWorld(t)
-	ca := w.newCA("Delta", pki.CAOptions{})
-	held, fresh, other := w.leaf(ca, 1, pki.LeafOptions{}), w.leaf(ca, 2, pki.LeafOptions{}), w.leaf(ca, 3, pki.LeafOptions{})
+	w := newDeltaWorld(t)
 	began := w.now()
-	w.trust("ca", ca)
-	w.publish("base", ca, 4, at(pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)}, began.Add(-time.Hour), began.Add(2*time.Hour)))
-	w.publish("delta", ca, 5, at(delta(4, append(listed(pki.RemoveFromCRL, 1), listed(pki.KeyCompromise, 2)...)...), began.Add(-time.Minute), began.Add(time.Hour)))
-	w.want(held, "good")
+	w.publish("base", w.ca, 4, at(pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)}, began.Add(-time.Hour), began.Add(2*time.Hour)))
+	w.publish("delta", w.ca, 5, at(delta(4, append(listed(pki.RemoveFromCRL, 1), listed(pki.KeyCompromise, 2)...)...), began.Add(-time.Minute), began.Add(time.Hour)))
+	w.want(w.first, "good")
 	w.later(90 * time.Minute) // the delta is out of date, its base is not
-	w.want(held, "revoked")
-	w.want(fresh, "revoked")
-	w.want(other, "good")
+	w.wants("revoked", "revoked", "good")
 	w.later(time.Hour) // both are
-	w.want(other, "crl_expired")
-	w.want(fresh, "revoked")
-	w.publish("delta", ca, 6, delta(4, listed(pki.RemoveFromCRL, 1)...)) // the base is out of date, the delta is not
-	w.want(other, "good")
-	w.want(held, "good")
+	w.want(w.other, "crl_expired")
+	w.want(w.second, "revoked")
+	w.publish("delta", w.ca, 6, delta(4, listed(pki.RemoveFromCRL, 1)...)) // the base is out of date, the delta is not
+	w.want(w.other, "good")
+	w.want(w.first, "good")
 	w.settings("ca", `{"max_crl_age": "1h30m"}`)
-	w.want(other, "good")
+	w.want(w.other, "good")
 	w.later(time.Hour)
-	w.want(other, "crl_expired")
-	w.want(held, "revoked")
+	w.want(w.other, "crl_expired")
+	w.want(w.first, "revoked")
 }
 
 // TestDeltaExpiredOnArrival: a delta that comes late still revokes.
@@ -108,22 +121,15 @@ func TestDeltaOfItsOwnScopeAndKey(t *testing.T) {
 // TestDeltaMissing: what cannot be had makes nothing good, and takes nothing
 // back; what can be had revokes.
 func TestDeltaMissing(t *testing.T) {
-	w := newRFCWorld(t)
-	ca := w.newCA("Delta", pki.CAOptions{})
-	held, fresh, other := w.leaf(ca, 1, pki.LeafOptions{}), w.leaf(ca, 2, pki.LeafOptions{}), w.leaf(ca, 3, pki.LeafOptions{})
-	w.trust("ca", ca)
-	w.publish("base", ca, 4, pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)})
-	w.publish("delta", ca, 5, delta(4, append(listed(pki.RemoveFromCRL, 1), listed(pki.KeyCompromise, 2)...)...))
+	w := newDeltaWorld(t)
+	w.publish("base", w.ca, 4, pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)})
+	w.publish("delta", w.ca, 5, delta(4, append(listed(pki.RemoveFromCRL, 1), listed(pki.KeyCompromise, 2)...)...))
 	restore := w.lose("delta")
-	w.want(held, "revoked")
-	w.want(fresh, "cache_unavailable")
-	w.want(other, "cache_unavailable")
+	w.wants("revoked", "cache_unavailable", "cache_unavailable")
 	restore()
 	w.restart()
 	w.lose("base")
-	w.want(held, "cache_unavailable")
-	w.want(fresh, "revoked")
-	w.want(other, "cache_unavailable")
+	w.wants("cache_unavailable", "revoked", "cache_unavailable")
 }
 
 // TestDeltaPredecessor: while a new delta is not there, the one before it must
@@ -163,26 +169,21 @@ func TestDeltaPredecessorTooOld(t *testing.T) {
 // must not answer beside a delta to the new one, from which what was revoked in
 // between is gone.
 func TestBasePredecessor(t *testing.T) {
-	w := newRFCWorld(t)
-	ca := w.newCA("Delta", pki.CAOptions{})
-	listedFirst, between, other := w.leaf(ca, 1, pki.LeafOptions{}), w.leaf(ca, 2, pki.LeafOptions{}), w.leaf(ca, 3, pki.LeafOptions{})
-	w.trust("ca", ca)
-	w.publish("base", ca, 4, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1)})
-	w.publish("delta", ca, 5, delta(4, listed(pki.KeyCompromise, 2)...))
-	w.want(between, "revoked")
-	w.want(other, "good")
-	w.publish("base", ca, 6, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1, 2)})
+	w := newDeltaWorld(t)
+	w.publish("base", w.ca, 4, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1)})
+	w.publish("delta", w.ca, 5, delta(4, listed(pki.KeyCompromise, 2)...))
+	w.want(w.second, "revoked")
+	w.want(w.other, "good")
+	w.publish("base", w.ca, 6, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1, 2)})
 	restore := w.lose("base")
-	w.want(between, "revoked") // by the delta to the one before
-	w.want(other, "good")
-	w.publish("delta", ca, 7, delta(6))
-	w.want(between, "cache_unavailable")
-	w.want(listedFirst, "revoked")
-	w.want(other, "cache_unavailable")
+	w.want(w.second, "revoked") // by the delta to the one before
+	w.want(w.other, "good")
+	w.publish("delta", w.ca, 7, delta(6))
+	w.wants("revoked", "cache_unavailable", "cache_unavailable")
 	restore()
 	w.restart()
-	w.want(between, "revoked")
-	w.want(other, "good")
+	w.want(w.second, "revoked")
+	w.want(w.other, "good")
 }
 
 // TestDeltaOfIndirect: the delta of an indirect CRL has entries of several
