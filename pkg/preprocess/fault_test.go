@@ -108,8 +108,20 @@ var faults = []fault{
 		}
 		return objectstoretest.Answer(412, "PreconditionFailed")
 	}},
-	{"crash before", false, true, func(objectstore.Op) error { return errCrash }},
+	crash,
 	{"crash after", true, true, func(objectstore.Op) error { return errCrash }},
+}
+
+// crash ends a process: from then on nothing works.
+var crash = fault{"crash before", false, true, func(objectstore.Op) error { return errCrash }}
+
+// killedAt has an event of key handled by a process that is killed at call number
+// n, and returns how many calls there were and how it ended; nil: before that.
+func (w *world) killedAt(n int64, key string) (calls int64, err error) {
+	made := w.strike(n, crash)
+	defer w.calm()
+	err = w.tryHandle(key)
+	return made.Load(), err
 }
 
 // strike makes call number n, counted over both buckets, go wrong. It returns

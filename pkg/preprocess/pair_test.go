@@ -3,7 +3,6 @@ package preprocess_test
 import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/crlgate/crlgate/internal/pki"
 	"github.com/crlgate/crlgate/pkg/catalog"
-	"github.com/crlgate/crlgate/pkg/objectstore"
 )
 
 const (
@@ -188,20 +186,12 @@ func TestPairSurvivesACrash(t *testing.T) {
 	files := map[string][]byte{baseKey: past(t, ca, 4, 1), deltaKey: deltaOf(t, ca, 5, 4, 2)}
 	for _, order := range [][2]string{{baseKey, deltaKey}, {deltaKey, baseKey}} {
 		for _, again := range []string{"the event", "the timer"} {
-			for fail := 1; ; fail++ {
+			for fail := int64(1); ; fail++ {
 				w := newWorld(t)
 				w.upload("issuers/a.pem", ca.PEM())
 				w.upload(order[0], files[order[0]])
 				w.uploads.Store(order[1], files[order[1]])
-				calls := 0
-				w.cache.Before(func(objectstore.Op, string) error {
-					if calls++; calls >= fail { // from then on nothing works, as for a process that was killed
-						return errors.New("killed")
-					}
-					return nil
-				})
-				err := w.tryHandle(order[1])
-				w.cache.Before(nil)
+				calls, err := w.killedAt(fail, order[1])
 				if n := len(w.inForce()); n != 0 && n != 2 {
 					t.Errorf("failing from call %d on: in force %q", fail, w.inForce())
 				}

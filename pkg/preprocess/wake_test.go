@@ -1,7 +1,6 @@
 package preprocess_test
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/crlgate/crlgate/pkg/catalog"
@@ -15,21 +14,13 @@ import (
 func TestDeltaIsWokenByARetry(t *testing.T) {
 	const base, delta = "crls/base.crl", "crls/delta.crl"
 	ca := newCA(t, "Delta")
-	for fail := 1; ; fail++ {
+	for fail := int64(1); ; fail++ {
 		w := newWorld(t)
 		w.upload("issuers/a.pem", ca.PEM())
 		w.upload(delta, deltaOf(t, ca, 5, 4, 2))
 		w.wantOutcome(delta, "pending delta_base_missing")
 		w.uploads.Store(base, crlOf(t, ca, 4, 1))
-		calls := 0
-		w.cache.Before(func(objectstore.Op, string) error {
-			if calls++; calls >= fail { // from then on nothing works, as for a process that was killed
-				return errors.New("killed")
-			}
-			return nil
-		})
-		err := w.tryHandle(base)
-		w.cache.Before(nil)
+		calls, err := w.killedAt(fail, base)
 		w.handle(base)
 		w.wantInForce("a #4 "+base, "a #5 "+delta)
 		// The report on another upload than the event's may wait for the timer.
@@ -81,7 +72,7 @@ func TestWithdrawalIsReportedByTheTimer(t *testing.T) {
 	w.uploads.Remove(key)
 	w.cache.Before(func(op objectstore.Op, k string) error {
 		if op == objectstore.OpPut && k == catalog.ReportKey(key) {
-			return errors.New("killed")
+			return errCrash
 		}
 		return nil
 	})

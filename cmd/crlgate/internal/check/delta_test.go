@@ -5,8 +5,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"math/big"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,14 +20,7 @@ import (
 // another or alone.
 func TestExpiredBaseWithCurrentDelta(t *testing.T) {
 	ca := pkitest.CA(t, pki.CAOptions{Name: pkix.Name{CommonName: "CA"}})
-	dir := t.TempDir()
-	put := func(name string, data []byte) string {
-		p := filepath.Join(dir, name)
-		if err := os.WriteFile(p, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return p
-	}
+	put := folder(t, t.TempDir())
 	crl := func(name string, number, base int64, this, next time.Duration, entries ...pki.Entry) string {
 		o := pki.CRLOptions{Number: big.NewInt(number), ThisUpdate: at.Add(this), NextUpdate: at.Add(next), Entries: entries}
 		if base > 0 {
@@ -88,13 +79,9 @@ func reversed(s []string) []string {
 func TestWarnings(t *testing.T) {
 	ca := pkitest.CA(t, pki.CAOptions{Name: pkix.Name{CommonName: "CA"}})
 	seven := pki.Entry{Serial: big.NewInt(1), ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 21}, Value: []byte{10, 1, 7}}}}
-	dir := t.TempDir()
-	issuer, file := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "ca.crl")
-	for name, data := range map[string][]byte{issuer: ca.PEM(), file: pkitest.CRL(t, ca, pki.CRLOptions{Number: big.NewInt(4), ThisUpdate: at, NextUpdate: at.Add(time.Hour), Entries: []pki.Entry{seven}})} {
-		if err := os.WriteFile(name, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	put := folder(t, t.TempDir())
+	issuer := put("ca.pem", ca.PEM())
+	file := put("ca.crl", pkitest.CRL(t, ca, pki.CRLOptions{Number: big.NewInt(4), ThisUpdate: at, NextUpdate: at.Add(time.Hour), Entries: []pki.Entry{seven}}))
 	r, err := check.Run(t.Context(), check.Input{Issuers: []string{issuer}, CRLs: []string{file}, At: at})
 	if err != nil {
 		t.Fatal(err)

@@ -14,20 +14,29 @@ const testdata = "../../../../testdata"
 
 var at = time.Date(2026, 11, 15, 12, 0, 0, 0, time.UTC)
 
+// folder returns what writes a file into a folder, and returns the file's path.
+func folder(t *testing.T, dir string) (put func(name string, data []byte) string) {
+	return func(name string, data []byte) string {
+		t.Helper()
+		p := filepath.Join(dir, name)
+		if err := os.WriteFile(p, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+}
+
 // TestJSONForm holds the form of "crlgate check --json", to the octet: programs
 // read it.
 func TestJSONForm(t *testing.T) {
 	dir := t.TempDir()
+	put := folder(t, dir)
 	copied := func(name string) string {
 		data, err := os.ReadFile(filepath.Join(testdata, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := filepath.Join(dir, filepath.Base(name))
-		if err := os.WriteFile(p, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return p
+		return put(filepath.Base(name), data)
 	}
 	ca, sound := copied("issuers/ca.pem"), "der.crl"
 	copied("sound/der.crl")

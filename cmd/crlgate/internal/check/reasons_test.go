@@ -3,8 +3,6 @@ package check_test
 import (
 	"crypto/x509/pkix"
 	"math/big"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -30,14 +28,7 @@ func TestReasonsOfTwoIssuers(t *testing.T) {
 	list := func(by *pki.CA, idp pki.IDP) []byte {
 		return pkitest.CRL(t, by, pki.CRLOptions{Number: big.NewInt(1), ThisUpdate: at.Add(-time.Hour), NextUpdate: at.Add(time.Hour), IDP: &idp})
 	}
-	dir := t.TempDir()
-	put := func(name string, data []byte) string {
-		p := filepath.Join(dir, name)
-		if err := os.WriteFile(p, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return p
-	}
+	put := folder(t, t.TempDir())
 	indirect := put("indirect.crl", list(other, pki.IDP{FullNames: point.FullNames, Indirect: true, Reasons: some}))
 	own := put("own.crl", list(ca, pki.IDP{Reasons: others}))
 	issuers, cert := []string{put("ca.pem", ca.PEM()), put("other.pem", other.PEM())}, put("leaf.pem", leaf.PEM())

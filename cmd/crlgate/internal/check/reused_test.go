@@ -4,8 +4,6 @@ import (
 	"crypto/x509/pkix"
 	"fmt"
 	"math/big"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -20,14 +18,7 @@ import (
 func TestNumberUsedTwice(t *testing.T) {
 	ca := pkitest.CA(t, pki.CAOptions{Name: pkix.Name{CommonName: "CA"}})
 	leaf := pkitest.Leaf(t, ca, pki.LeafOptions{Serial: big.NewInt(7)})
-	dir := t.TempDir()
-	put := func(name string, data []byte) string {
-		p := filepath.Join(dir, name)
-		if err := os.WriteFile(p, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return p
-	}
+	put := folder(t, t.TempDir())
 	entries := []pki.Entry{{Serial: big.NewInt(7)}}
 	for i, c := range []struct {
 		older, newer []pki.Entry
