@@ -7,20 +7,19 @@ import (
 	"time"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/client"
+	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/oracle/oracletest"
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/spoil"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
 )
 
 // The truth by which answers are judged, with every way to be wrong.
 func TestJudge(t *testing.T) {
-	start := time.Now()
-	at := func(s float64) time.Time { return start.Add(time.Duration(s * float64(time.Second))) }
+	run := oracletest.Run{Began: time.Now()}
+	at, got := run.At, run.Answer
 	leaf := func(ca, name string, revoked ...float64) *Leaf {
 		l := &Leaf{ca: ca, name: name, serial: big.NewInt(1)}
 		for _, r := range revoked {
-			begun, accepted := at(r), at(r+0.5)
-			l.Begun.Store(&begun)
-			l.Accepted.Store(&accepted)
+			run.Revoke(&l.Truth, r, r+0.5)
 		}
 		return l
 	}
@@ -34,9 +33,6 @@ func TestJudge(t *testing.T) {
 			e.cas[ca] = true
 		}
 		return e
-	}
-	got := func(status int, reason string, when float64) client.Answer {
-		return client.Answer{Status: status, Reason: reason, Began: at(when), End: at(when + 0.1)}
 	}
 	for _, tc := range []struct {
 		name  string

@@ -8,6 +8,7 @@ import (
 
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/client"
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/oracle"
+	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/oracle/oracletest"
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/spoil"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/lambdaruntime"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
@@ -16,14 +17,12 @@ import (
 
 // The truth by which answers are judged, with every way to be wrong.
 func TestJudge(t *testing.T) {
-	start := time.Now()
-	at := func(s float64) time.Time { return start.Add(time.Duration(s * float64(time.Second))) }
+	run := oracletest.Run{Began: time.Now()}
+	at, got := run.At, run.Answer
 	who := func(ca, always string, revoked ...float64) *leaf {
 		l := &leaf{ca: ca, always: always}
 		for _, r := range revoked {
-			begun, accepted := at(r-0.5), at(r)
-			l.Begun.Store(&begun)
-			l.Accepted.Store(&accepted)
+			run.Revoke(&l.Truth, r-0.5, r)
 		}
 		return l
 	}
@@ -36,9 +35,6 @@ func TestJudge(t *testing.T) {
 			e.cas[ca] = true
 		}
 		return e
-	}
-	got := func(status int, reason string, when float64) client.Answer {
-		return client.Answer{Status: status, Reason: reason, Began: at(when), End: at(when + 0.1)}
 	}
 	for _, tc := range []struct {
 		name  string
@@ -70,7 +66,7 @@ func TestJudge(t *testing.T) {
 		{"a CRL, denied for none", who(small, ""), got(403, "no_crl", 50), broken(spoil.Catalog, 49, 0), oracle.WrongDeny},
 		{"function failed", who(small, ""), got(500, "", 50), broken(spoil.Catalog, 49, 0), "answered 500"},
 	} {
-		s := &soak{began: start, bounds: oracle.Bounds{RevalidateAfter: revalidateAfter, MaxUnvalidated: maxUnvalidated, Refresh: refreshWithin}}
+		s := &soak{began: run.Began, bounds: oracle.Bounds{RevalidateAfter: revalidateAfter, MaxUnvalidated: maxUnvalidated, Refresh: refreshWithin}}
 		if tc.e != nil {
 			s.faults.episodes = []*episode{tc.e}
 		}
