@@ -56,11 +56,7 @@ func TestWhatToldTheCA(t *testing.T) {
 // TestKeyToldBySignature: what is known of the CA's key counts as well where the
 // signature told it.
 func TestKeyToldBySignature(t *testing.T) {
-	w := newRFCWorld(t)
-	root := w.newCA("root", pki.CAOptions{})
-	ca := w.newCA("below", pki.CAOptions{Parent: root})
-	w.trust("root", root)
-	w.trust("below", ca)
+	w, root, ca := newChain(t)
 	w.publish("below", ca, 1, pki.CRLOptions{})
 	w.publish("root", root, 1, pki.CRLOptions{Entries: certEntry(ca, pki.Superseded)})
 	w.later(time.Minute)

@@ -36,6 +36,16 @@ func newRFCWorld(t testing.TB) *rfcWorld {
 	return w
 }
 
+// newChain returns a world of two CAs, root, and below it below, without CRLs.
+func newChain(t testing.TB) (w *rfcWorld, root, below *pki.CA) {
+	w = newRFCWorld(t)
+	root = w.newCA("root", pki.CAOptions{})
+	below = w.newCA("below", pki.CAOptions{Parent: root})
+	w.trust("root", root)
+	w.trust("below", below)
+	return w, root, below
+}
+
 func (w *rfcWorld) now() time.Time { return time.Unix(0, w.moment.Load()).UTC() }
 
 // later lets time pass.

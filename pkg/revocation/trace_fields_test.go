@@ -16,11 +16,7 @@ import (
 // TestTraceNamesEachStep: catalog, origin, CRLs, look-ups and chain, each with what
 // was found there.
 func TestTraceNamesEachStep(t *testing.T) {
-	w := newRFCWorld(t)
-	root := w.newCA("root", pki.CAOptions{})
-	ca := w.newCA("below", pki.CAOptions{Parent: root})
-	w.trust("root", root)
-	w.trust("below", ca)
+	w, root, ca := newChain(t)
 	w.publish("root", root, 1, pki.CRLOptions{})
 	revoked := w.now().Add(-2 * time.Hour).Truncate(time.Second)
 	w.publish("all", ca, 3, pki.CRLOptions{Entries: []pki.Entry{

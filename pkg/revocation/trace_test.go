@@ -27,11 +27,7 @@ func (w *rfcWorld) explain(leaf *pki.Leaf) (revocation.Answer, *revocation.Trace
 }
 
 func TestTraceSaysWhatWasMadeOfEachCRL(t *testing.T) {
-	w := newRFCWorld(t)
-	root := w.newCA("root", pki.CAOptions{})
-	ca := w.newCA("below", pki.CAOptions{Parent: root})
-	w.upload("issuers/root.pem", root.PEM(), "accepted accepted")
-	w.upload("issuers/below.pem", ca.PEM(), "accepted accepted")
+	w, root, ca := newChain(t)
 	w.publish("root", root, 1, pki.CRLOptions{})
 	w.publish("all", ca, 3, pki.CRLOptions{Entries: []pki.Entry{{Serial: big.NewInt(7), Reason: pki.Superseded}}})
 	w.publish("elsewhere", ca, 4, pki.CRLOptions{IDP: &pki.IDP{FullNames: []string{"http://crl.example.com/other"}}})

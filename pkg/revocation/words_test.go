@@ -50,11 +50,7 @@ func TestWordsOfOrigins(t *testing.T) {
 // TestDenyListEndsTheQuestion: what the administrator denies is revoked, whatever
 // the CRLs and the chain say.
 func TestDenyListEndsTheQuestion(t *testing.T) {
-	w := newRFCWorld(t)
-	root := w.newCA("root", pki.CAOptions{})
-	ca := w.newCA("below", pki.CAOptions{Parent: root})
-	w.trust("root", root)
-	w.trust("below", ca)
+	w, root, ca := newChain(t)
 	w.settings("below", `{"deny":["01","07"]}`)
 	leaf, listedToo, good := w.leaf(ca, 1, pki.LeafOptions{}), w.leaf(ca, 7, pki.LeafOptions{}), w.leaf(ca, 8, pki.LeafOptions{})
 	const words = "on the CA's deny list"
