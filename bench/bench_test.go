@@ -133,6 +133,63 @@ func TestChart(t *testing.T) {
 	}
 }
 
+// TestDocument: a run writes its own sections of the page, and leaves the others.
+func TestDocument(t *testing.T) {
+	s := &settings{dir: t.TempDir(), docs: t.TempDir()}
+	page := filepath.Join(s.docs, "performance.md")
+	write := func(results string) {
+		t.Helper()
+		if err := os.WriteFile(page, []byte("before\n"+resultsBegin+"\n"+results+"\n"+resultsEnd+"\nafter\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	measured := func(section, note string) {
+		t.Helper()
+		r := &report{Section: section, Machine: "a machine", LoadBefore: "0", LoadAfter: "1", Notes: []string{note}}
+		if err := r.write(s.dir); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.document([]string{"generate", section}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func() string {
+		t.Helper()
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	write("")
+	measured("lookup", "the first")
+	if got := read(); strings.Contains(got, titles["decide"]) || strings.Count(got, "\n### ") != 1 {
+		t.Errorf("one section:\n%s", got)
+	}
+	measured("decide", "decided")
+	measured("inprocess", "in process")
+	measured("lookup", "the second")
+	got := read()
+	last := 0
+	for _, want := range []string{"before\n" + resultsBegin, titles["inprocess"], "In process.", titles["lookup"], "The second.", titles["decide"], "Decided.", resultsEnd + "\nafter\n"} {
+		at := strings.Index(got, want)
+		if at < last || strings.Count(got, want) != 1 {
+			t.Errorf("%q stands at %d, after %d:\n%s", want, at, last, got)
+		}
+		last = at
+	}
+	if strings.Contains(got, "The first.") {
+		t.Errorf("the first run's figures stay:\n%s", got)
+	}
+	measured("lookup", "the second")
+	if again := read(); again != got {
+		t.Errorf("once more, it says\n%s\nafter\n%s", again, got)
+	}
+	if err := s.document([]string{"process"}); err == nil {
+		t.Error("a section that left no figures is documented")
+	}
+}
+
 func TestBenchmarks(t *testing.T) {
 	got := benchmarks([]byte("goos: linux\nBenchmarkDecide/first-seen/crlgate-2   \t  100\t  2500 ns/op\t 12 allocs/op\nBenchmarkDecide/first-seen/crlgate-2 100 3500 ns/op 12 allocs/op\nok\n"))
 	if f := got["BenchmarkDecide/first-seen/crlgate"]; len(got) != 1 || median(f["ns/op"]) != 3000 || median(f["allocs/op"]) != 12 {

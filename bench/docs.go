@@ -1,31 +1,30 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// Between these lines of the page stand the figures of the last run.
+// Between these lines of the page stand the figures, a section each.
 const (
 	resultsBegin = "<!-- results: begin (make bench-docs writes what stands here) -->"
 	resultsEnd   = "<!-- results: end -->"
 )
 
-// document writes the figures into docs/performance.md and the charts beside
-// it, from the sections' JSON.
-func (s *settings) document() error {
+// document writes the figures of these sections into docs/performance.md and the
+// charts beside it, from the sections' JSON. What the page says of other sections
+// stays.
+func (s *settings) document(ran []string) error {
 	page := filepath.Join(s.docs, "performance.md")
 	text, err := os.ReadFile(page)
 	if err != nil {
 		return err
 	}
 	before, rest, ok1 := strings.Cut(string(text), resultsBegin)
-	_, after, ok2 := strings.Cut(rest, resultsEnd)
+	results, after, ok2 := strings.Cut(rest, resultsEnd)
 	if !ok1 || !ok2 {
 		return fmt.Errorf("%s lacks the lines %q and %q", page, resultsBegin, resultsEnd)
 	}
@@ -38,10 +37,11 @@ func (s *settings) document() error {
 		if sec.name == "generate" {
 			continue
 		}
-		r, err := readReport(s.dir, sec.name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // not run
+		if !slices.Contains(ran, sec.name) {
+			b.WriteString(shown(results, titles[sec.name]))
+			continue
 		}
+		r, err := readReport(s.dir, sec.name)
 		if err != nil {
 			return err
 		}
@@ -53,6 +53,17 @@ func (s *settings) document() error {
 		}
 	}
 	return os.WriteFile(page, []byte(before+resultsBegin+"\n"+b.String()+"\n"+resultsEnd+after), 0o644)
+}
+
+// shown returns what the page says of a section, its heading included; "": nothing.
+func shown(results, title string) string {
+	const heading = "\n### "
+	_, text, ok := strings.Cut(results, heading+title+"\n")
+	if !ok {
+		return ""
+	}
+	text, _, _ = strings.Cut(text, heading)
+	return heading + title + "\n" + strings.TrimRight(text, "\n") + "\n"
 }
 
 // titles of the sections on the page.

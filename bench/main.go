@@ -83,6 +83,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	wanted := strings.Split(*only, ",")
+	var ran []string
 	for _, sec := range sections {
 		if *only != "" && !slices.Contains(wanted, sec.name) {
 			continue
@@ -92,10 +93,11 @@ func run(ctx context.Context) error {
 		if err := again(ctx, "-section", sec.name); err != nil {
 			return fmt.Errorf("section %s: %w", sec.name, err)
 		}
+		ran = append(ran, sec.name)
 		fmt.Fprintf(os.Stderr, "bench: %s took %.0f s\n", sec.name, time.Since(began).Seconds())
 	}
 	if s.docs != "" {
-		return s.document()
+		return s.document(ran)
 	}
 	return nil
 }
