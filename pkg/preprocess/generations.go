@@ -2,6 +2,7 @@ package preprocess
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -42,14 +43,8 @@ func Generations(ctx context.Context, cache ListsObjects) ([]Generation, error) 
 			out = append(out, Generation{n, object, sum})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Generation) int {
-		switch {
-		case a.Number != b.Number:
-			return bytes.Compare([]byte(b.Object.Key), []byte(a.Object.Key))
-		case !a.Object.LastModified.Equal(b.Object.LastModified):
-			return b.Object.LastModified.Compare(a.Object.LastModified)
-		}
-		return bytes.Compare([]byte(a.Object.Key), []byte(b.Object.Key))
+	slices.SortFunc(out, func(a, b Generation) int {
+		return cmp.Or(cmp.Compare(b.Number, a.Number), b.Object.LastModified.Compare(a.Object.LastModified), cmp.Compare(a.Object.Key, b.Object.Key))
 	})
 	return out, nil
 }
