@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -110,6 +111,28 @@ tiny.go Fresh
 	clean, out := tiny(t, rest, "-run", "Fresh|Grade", "-also", "user")
 	if clean || !strings.Contains(out, "killed by user TestLate") {
 		t.Errorf("an explained mutant that another package's test kills: clean %t:\n%s", clean, out)
+	}
+}
+
+// TestEndedEarly: a run that is told to end reports what it has found by then.
+func TestEndedEarly(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	o, err := parse([]string{"-C", "testdata/tiny", "-package", ".", "-workers", "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var b bytes.Buffer
+	_, err = o.run(ctx, &b, func(format string, args ...any) {
+		if line := fmt.Sprintf(format, args...); strings.Contains(line, " of 43 mutants") {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("it ended with %v", err)
+	}
+	if out := b.String(); !strings.Contains(out, "        .        4                 4 ") || !strings.Contains(out, "ended early: 39 more mutants were not tried") {
+		t.Errorf("it said\n%s", out)
 	}
 }
 

@@ -32,8 +32,11 @@ type report struct {
 	rows      []row
 	survivors []*result
 	stale     []string
+	untried   int
 }
 
+// newReport reports what has become of mutants. Those that were not tried, as the
+// run has ended before, are counted apart.
 func newReport(results []*result, explained []explanation, o *options) *report {
 	rep := &report{}
 	at := map[string]*explanation{}
@@ -45,10 +48,14 @@ func newReport(results []*result, explained []explanation, o *options) *report {
 		at[e.key] = e
 	}
 	rows := map[string]*row{}
-	files := map[string]bool{}
 	found := map[string]bool{}
 	var order []string
 	for _, r := range results {
+		found[r.Key()] = true
+		if r.outcome == untried {
+			rep.untried++
+			continue
+		}
 		w := rows[r.Package]
 		if w == nil {
 			w = &row{folder: r.Package}
@@ -56,8 +63,6 @@ func newReport(results []*result, explained []explanation, o *options) *report {
 			order = append(order, r.Package)
 		}
 		w.mutants++
-		files[r.File] = true
-		found[r.Key()] = true
 		e := at[r.Key()]
 		switch r.outcome {
 		case killed:
@@ -130,6 +135,9 @@ func (rep *report) write(out io.Writer) {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%s\t\n", r.folder, r.mutants, r.tests, r.time, r.explained, r.unexplained, r.score())
 	}
 	_ = w.Flush()
+	if rep.untried > 0 {
+		fmt.Fprintf(out, "The run ended early: %d more mutants were not tried, and others may not have met all tests.\n", rep.untried)
+	}
 }
 
 const (

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -159,15 +160,7 @@ func (r *runner) try(ctx context.Context, b *binary, m *Mutant) (verdict, error)
 	if len(reaching) == 0 {
 		return verdict{outcome: unreached}, nil
 	}
-	slices.SortStableFunc(reaching, func(a, b *test) int {
-		switch {
-		case a.seconds < b.seconds:
-			return -1
-		case a.seconds > b.seconds:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(reaching, func(a, b *test) int { return cmp.Compare(a.seconds, b.seconds) })
 	for len(reaching) > 0 {
 		n, seconds := 0, 0.0
 		for n < len(reaching) && (n == 0 || seconds+reaching[n].seconds <= fastSeconds) {

@@ -50,14 +50,17 @@ func (o *options) run(ctx context.Context, out io.Writer, say func(string, ...an
 		}
 		return true, nil
 	}
-	if err := s.own(ctx); err != nil {
-		return false, err
-	}
-	if err := s.others(ctx); err != nil {
-		return false, err
+	err = s.own(ctx)
+	if err == nil {
+		err = s.others(ctx)
 	}
 	report := newReport(s.results, explained, o)
-	report.write(out)
+	if len(report.rows) > 0 {
+		report.write(out)
+	}
+	if err != nil {
+		return false, err
+	}
 	if o.docs != "" {
 		if err := report.writeDocs(o.docs); err != nil {
 			return false, err
