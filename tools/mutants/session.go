@@ -136,7 +136,7 @@ func (s *session) others(ctx context.Context) error {
 			}
 		}
 		if len(alive) == 0 {
-			return nil
+			continue
 		}
 		if err := s.against(ctx, folder, alive); err != nil {
 			return err
