@@ -14,7 +14,6 @@ import (
 type overlay struct {
 	dir   string // of this run, removed at its end
 	files map[string]string
-	count int
 }
 
 // put adds a file that stands for, or beside, the ones of a package.

@@ -11,9 +11,9 @@ import (
 
 // A row counts the mutants of one package.
 type row struct {
-	folder                         string
-	mutants, tests, time           int // all; killed by a failed test; by one that did not end
-	explained, unexplained, missed int // survivors; of the unexplained, the ones that no test reaches
+	folder                 string
+	mutants, tests, time   int // all; killed by a failed test; by one that did not end
+	explained, unexplained int // survivors
 }
 
 // score is the share of mutants that are killed, of those that are not
@@ -75,9 +75,6 @@ func newReport(results []*result, explained []explanation, o *options) *report {
 				continue
 			}
 			w.unexplained++
-			if r.outcome == unreached {
-				w.missed++
-			}
 			rep.survivors = append(rep.survivors, r)
 			continue
 		}

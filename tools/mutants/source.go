@@ -21,7 +21,6 @@ import (
 type source struct {
 	Folder string // relative to the top of the module, with slashes
 	Dir    string // absolute
-	Path   string // import path
 	fset   *token.FileSet
 	files  []*sourceFile
 	pkg    *types.Package
@@ -38,7 +37,6 @@ type sourceFile struct {
 // listed is what "go list -json" says of a package.
 type listed struct {
 	ImportPath string
-	Name       string
 	Dir        string
 	Export     string
 	GoFiles    []string
@@ -48,7 +46,7 @@ type listed struct {
 // loadSources reads the packages in these folders, relative to root. They must
 // compile: the export data of what they import comes from the Go tool.
 func loadSources(root string, folders []string) ([]*source, error) {
-	args := []string{"list", "-export", "-deps", "-json=ImportPath,Name,Dir,Export,GoFiles,ImportMap"}
+	args := []string{"list", "-export", "-deps", "-json=ImportPath,Dir,Export,GoFiles,ImportMap"}
 	for _, folder := range folders {
 		args = append(args, "./"+folder)
 	}
@@ -88,7 +86,7 @@ func loadSources(root string, folders []string) ([]*source, error) {
 // check parses and type-checks one package.
 func check(p listed, exports map[string]string) (*source, error) {
 	s := &source{
-		Dir: p.Dir, Path: p.ImportPath, fset: token.NewFileSet(),
+		Dir: p.Dir, fset: token.NewFileSet(),
 		info: &types.Info{
 			Types: map[ast.Expr]types.TypeAndValue{}, Defs: map[*ast.Ident]types.Object{}, Uses: map[*ast.Ident]types.Object{},
 			Selections: map[*ast.SelectorExpr]*types.Selection{}, Scopes: map[ast.Node]*types.Scope{}, Implicits: map[ast.Node]types.Object{},
