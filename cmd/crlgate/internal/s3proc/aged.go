@@ -1,12 +1,10 @@
 package s3proc
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/http"
 	"regexp"
-	"strconv"
 	"time"
 )
 
@@ -55,9 +53,6 @@ func ageListing(resp *http.Response, older func(time.Time) time.Time) error {
 		}
 		return []byte("<LastModified>" + older(t).UTC().Format(time.RFC3339Nano) + "</LastModified>")
 	})
-	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	if resp.Header.Get("Content-Length") != "" {
-		resp.Header.Set("Content-Length", strconv.Itoa(len(body)))
-	}
+	ReplaceBody(resp, body)
 	return err
 }

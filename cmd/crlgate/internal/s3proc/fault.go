@@ -1,6 +1,7 @@
 package s3proc
 
 import (
+	"bytes"
 	"encoding/xml"
 	"io"
 	"net/http"
@@ -91,13 +92,25 @@ func spoil(resp *http.Response) error {
 	}
 	if fault.corrupt {
 		resp.Body = &corruptBody{ReadCloser: resp.Body, left: fault.flipAt}
-		for name := range resp.Header {
-			if strings.HasPrefix(name, "X-Amz-Checksum-") {
-				resp.Header.Del(name)
-			}
-		}
+		dropChecksums(resp)
 	}
 	return nil
+}
+
+// ReplaceBody gives an answer another body, for [Alter]. Checksums go: it is as if
+// it had been stored so. The old body is the caller's to close.
+func ReplaceBody(resp *http.Response, body []byte) {
+	dropChecksums(resp)
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	resp.Header.Set("Content-Length", strconv.Itoa(len(body)))
+}
+
+func dropChecksums(resp *http.Response) {
+	for name := range resp.Header {
+		if strings.HasPrefix(name, "X-Amz-Checksum-") {
+			resp.Header.Del(name)
+		}
+	}
 }
 
 // A cutBody fails after left bytes, whereupon the proxy breaks the connection.

@@ -9,8 +9,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
@@ -89,7 +87,7 @@ var Faults = []Fault{
 	{Name: "hang", make: plain(s3proc.Hang()), Slow: true, Total: true},
 	{Name: "redirect", make: func(Before, string, *rand.Rand) *s3proc.Fault {
 		return altered(func(resp *http.Response) error {
-			replace(resp, []byte(`<?xml version="1.0"?><Error><Code>PermanentRedirect</Code><Message>injected</Message><Endpoint>elsewhere.invalid</Endpoint></Error>`))
+			s3proc.ReplaceBody(resp, []byte(`<?xml version="1.0"?><Error><Code>PermanentRedirect</Code><Message>injected</Message><Endpoint>elsewhere.invalid</Endpoint></Error>`))
 			resp.StatusCode, resp.Status = http.StatusMovedPermanently, "301 Moved Permanently"
 			resp.Header.Set("Location", "http://127.0.0.1:1/elsewhere")
 			return nil
@@ -117,7 +115,7 @@ func edit(change func(*http.Response, []byte)) func(*http.Response) error {
 		}
 		_ = resp.Body.Close()
 		if len(body) == 0 {
-			replace(resp, body)
+			s3proc.ReplaceBody(resp, body)
 			return nil
 		}
 		change(resp, body)
@@ -125,20 +123,8 @@ func edit(change func(*http.Response, []byte)) func(*http.Response) error {
 	}
 }
 
-// replace gives an answer another body. Checksums go: it is as if it had been
-// stored so.
-func replace(resp *http.Response, body []byte) {
-	for name := range resp.Header {
-		if strings.HasPrefix(name, "X-Amz-Checksum-") {
-			resp.Header.Del(name)
-		}
-	}
-	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	resp.Header.Set("Content-Length", strconv.Itoa(len(body)))
-}
-
 // shorten loses the second half of the body, and says so.
-func shorten(resp *http.Response, body []byte) { replace(resp, body[:len(body)/2]) }
+func shorten(resp *http.Response, body []byte) { s3proc.ReplaceBody(resp, body[:len(body)/2]) }
 
 // flips inverts one bit, as in memory or on a disk: what S3 says of the whole
 // object, its checksum, stays; of a range it says none.
@@ -170,7 +156,7 @@ func putBack(before Before, kind string, _ *rand.Rand) *s3proc.Fault {
 			resp.Header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to, size))
 			old = old[from : to+1]
 		}
-		replace(resp, old)
+		s3proc.ReplaceBody(resp, old)
 		resp.Header.Set("ETag", `"0123456789abcdef0123456789abcdef"`)
 		return nil
 	})
