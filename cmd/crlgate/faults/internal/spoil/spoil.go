@@ -37,7 +37,8 @@ type Before func(kind, key string) []byte
 type Fault struct {
 	Name string
 	make func(before Before, kind string, draw *rand.Rand) *s3proc.Fault
-	// Total: no GET that it befalls can succeed.
+	// Total: no GET that it befalls can succeed; of a fault of bodies, none whose
+	// answer has one.
 	Total bool
 	// Slow: it takes requests as long as they wait.
 	Slow bool
@@ -69,9 +70,9 @@ var Faults = []Fault{
 	{Name: "503 once", make: plain(s3proc.Answer(http.StatusServiceUnavailable).Times(1))},
 	{Name: "reset before the headers", make: plain(s3proc.Reset()), Total: true},
 	{Name: "reset once", make: plain(s3proc.Reset().Times(1))},
-	{Name: "broken after the headers", make: withBody(s3proc.Cut(0)), Total: true},
-	{Name: "torn body", make: withBody(s3proc.Cut(40)), Total: true},
-	{Name: "short body", make: whenBody(shorten), Total: true},
+	{Name: "broken after the headers", make: plain(s3proc.Cut(0)), Total: true},
+	{Name: "torn body", make: plain(s3proc.Cut(40)), Total: true},
+	{Name: "short body", make: shortens, Total: true},
 	{Name: "bit flip", make: flips, Total: true},
 	{Name: "wrong ETag", make: func(_ Before, _ string, draw *rand.Rand) *s3proc.Fault {
 		etag := fmt.Sprintf(`"%032x"`, draw.Uint64())
@@ -83,7 +84,7 @@ var Faults = []Fault{
 	{Name: OldPutBack, make: putBack, Total: true},
 	{Name: "wrong Content-Range", make: wrongRange, Total: true},
 	{Name: "slow first byte", make: plain(s3proc.Delay(1500 * time.Millisecond)), Slow: true},
-	{Name: "slow bytes", make: withBody(s3proc.Drip(16, 150*time.Millisecond)), Slow: true, Total: true},
+	{Name: "slow bytes", make: plain(s3proc.Drip(16, 150*time.Millisecond)), Slow: true, Total: true},
 	{Name: "hang", make: plain(s3proc.Hang()), Slow: true, Total: true},
 	{Name: "redirect", make: func(Before, string, *rand.Rand) *s3proc.Fault {
 		return altered(func(resp *http.Response) error {
@@ -95,17 +96,10 @@ var Faults = []Fault{
 	}, Total: true},
 }
 
-// withBody is for faults of a body, of which a catalog that has not changed has
-// none: there, any request finds one that has.
-func withBody(f s3proc.Fault) func(Before, string, *rand.Rand) *s3proc.Fault { return plain(f) }
-
-// whenBody alters answers that have a body.
-func whenBody(change func(*http.Response, []byte)) func(Before, string, *rand.Rand) *s3proc.Fault {
-	return func(Before, string, *rand.Rand) *s3proc.Fault { return altered(edit(change)) }
-}
-
-func edit(change func(*http.Response, []byte)) func(*http.Response) error {
-	return func(resp *http.Response) error {
+// edited changes the body of answers that have one; a catalog that has not changed
+// has none.
+func edited(change func(*http.Response, []byte)) *s3proc.Fault {
+	return altered(func(resp *http.Response) error {
 		if resp.StatusCode >= 300 {
 			return nil
 		}
@@ -120,20 +114,22 @@ func edit(change func(*http.Response, []byte)) func(*http.Response) error {
 		}
 		change(resp, body)
 		return nil
-	}
+	})
 }
 
-// shorten loses the second half of the body, and says so.
-func shorten(resp *http.Response, body []byte) { s3proc.ReplaceBody(resp, body[:len(body)/2]) }
+// shortens loses the second half of the body, and says so.
+func shortens(Before, string, *rand.Rand) *s3proc.Fault {
+	return edited(func(resp *http.Response, body []byte) { s3proc.ReplaceBody(resp, body[:len(body)/2]) })
+}
 
 // flips inverts one bit, as in memory or on a disk: what S3 says of the whole
 // object, its checksum, stays; of a range it says none.
 func flips(_ Before, _ string, draw *rand.Rand) *s3proc.Fault {
 	at, bit := draw.Uint64(), byte(1)<<draw.IntN(8)
-	return altered(edit(func(resp *http.Response, body []byte) {
+	return edited(func(resp *http.Response, body []byte) {
 		body[at%uint64(len(body))] ^= bit
 		resp.Body = io.NopCloser(bytes.NewReader(body))
-	}))
+	})
 }
 
 // putBack answers with what was stored before, as a copy that lags behind does.
