@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
-
-	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/client"
 )
 
 // WrongAllow begins what is said of an answer that lets in somebody who must not
@@ -58,9 +56,10 @@ func (b Bounds) Allow(t *Truth, began, quiet time.Time) string {
 	return ""
 }
 
-// Revoked says what is wrong with denying a client as revoked; "": nothing.
-func (t *Truth) Revoked(a client.Answer) string {
-	if begun := t.Begun.Load(); begun == nil || begun.After(a.End) {
+// Revoked says what is wrong with denying a client as revoked by an answer that
+// came at end; "": nothing.
+func (t *Truth) Revoked(end time.Time) string {
+	if begun := t.Begun.Load(); begun == nil || begun.After(end) {
 		return WrongDeny + ": it is not revoked"
 	}
 	return ""

@@ -91,7 +91,7 @@ func (r *lane) mayForget(before, after *episode) bool {
 func (r *lane) judgeDeny(l *Leaf, a client.Answer, before, after *episode) string {
 	switch a.Reason {
 	case "revoked":
-		if wrong := l.Revoked(a); wrong != "" {
+		if wrong := l.Revoked(a.End); wrong != "" {
 			return wrong
 		}
 		r.mu.Lock()

@@ -19,7 +19,7 @@ func (s *soak) judge(l *leaf, a client.Answer) string {
 		}
 		return s.bounds.Allow(&l.Truth, a.Began, s.faults.quietSince(a, s.began))
 	case a.Reason == "revoked":
-		return l.Revoked(a)
+		return l.Revoked(a.End)
 	case l.always != "" && a.Reason == l.always:
 		return ""
 	case a.Reason == "cache_unavailable", a.Reason == "cache_stale":
