@@ -81,9 +81,6 @@ func (m *matrix) start(l Lane, seed uint64) (_ *lane, err error) {
 		if c.MaxEnvironments, c.Freeze = max(l.Environments, 1), l.Freeze; l.Environments == 0 {
 			c.Concurrency = 16
 		}
-		if m.config.Authorizer != "" {
-			c.Binary = m.config.Authorizer
-		}
 	})
 	if err != nil {
 		return nil, err

@@ -24,11 +24,8 @@ import (
 // Config says what to run.
 type Config struct {
 	Binaries machine.Binaries
-	// Authorizer is another binary to put to the test; "": that of Binaries.
-	Authorizer string
-	Seed       uint64
-	// Short runs each fault once, in one lane, and not every kind by every fault
-	// in all of them.
+	Seed     uint64
+	// Short draws a seventh of what each lane goes through.
 	Short bool
 	// Only names what to run, in part: "LANE, FAULT on KIND"; "": all.
 	Only    string
