@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"math/big"
 	"net"
-	"strings"
 	"sync"
 	"time"
 
@@ -310,14 +309,7 @@ func (w *world) before(kind, key string) []byte {
 }
 
 // caOf is the CA of a set's key.
-func caOf(path string) string {
-	for _, ca := range caNames {
-		if strings.Contains(path, "crls_2f"+ca) {
-			return ca
-		}
-	}
-	return ""
-}
+func caOf(key string) string { return spoil.CAOf(key, caNames) }
 
 // serverCertificate makes the gateways' certificate.
 func serverCertificate() (tls.Certificate, *x509.CertPool, error) {

@@ -23,6 +23,9 @@ const (
 	bare  = "bare"  // no CRL at all
 )
 
+// revokers are those that revoke.
+var revokers = []string{large, small, parts}
+
 const (
 	partitions = 40 // more than the catalog keeps in itself
 	nowhere    = 99 // a partition without a CRL
@@ -32,8 +35,7 @@ const (
 // authority is a CA and what it has published.
 type authority struct {
 	*pki.CA
-	name    string
-	revokes bool
+	name string
 
 	// Of the one goroutine that publishes.
 	number  int64 // of the last CRL

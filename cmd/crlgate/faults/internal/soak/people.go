@@ -94,7 +94,7 @@ func (p *people) drawn(r *rand.Rand) (l *leaf, fresh bool, err error) {
 	case x < 0.20 && len(p.recent) > 0:
 		return p.recent[r.IntN(len(p.recent))], false, nil
 	case x < 0.35:
-		of := p.pending[[]string{large, small, parts}[r.IntN(3)]]
+		of := p.pending[revokers[r.IntN(len(revokers))]]
 		return of[r.IntN(len(of))], false, nil
 	}
 	return p.steady[r.IntN(len(p.steady))], false, nil

@@ -55,11 +55,7 @@ func (e *episode) strikes(r s3proc.Request) bool {
 	case strings.HasPrefix(r.Key, "catalog/"):
 		kind, ca = spoil.Part, parts
 	default:
-		for _, name := range []string{large, small, parts} {
-			if strings.Contains(r.Key, "crls_2f"+name) {
-				ca = name
-			}
-		}
+		ca = spoil.CAOf(r.Key, revokers)
 	}
 	if kind != e.kind {
 		return false

@@ -114,7 +114,7 @@ func (s *soak) run(ctx context.Context) (err error) {
 	var background, traffic sync.WaitGroup
 	var errs errorList
 	for _, a := range s.cas {
-		if a.revokes {
+		if a.name != bare {
 			background.Go(func() { errs.add(s.revoking(working, running, a)) })
 		}
 	}

@@ -64,7 +64,7 @@ func newWorld(ctx context.Context, c Config, answers *invoked) (w *world, err er
 	if !roots.AppendCertsFromPEM(w.ServerCA) {
 		return w, errors.New("the certificate of the gateways' CA cannot be read")
 	}
-	for _, name := range []string{large, small, parts, bare} {
+	for _, name := range append(revokers, bare) {
 		a, err := w.addCA(ctx, name, c.Entries)
 		if err != nil {
 			return w, fmt.Errorf("CA %s: %w", name, err)
@@ -92,7 +92,7 @@ func (w *world) addCA(ctx context.Context, name string, entries int) (*authority
 	if err != nil {
 		return nil, err
 	}
-	a := &authority{CA: ca, name: name, revokes: name != bare}
+	a := &authority{CA: ca, name: name}
 	if name == large {
 		a.serials = entries
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/s3proc"
@@ -175,4 +176,15 @@ func wrongRange(_ Before, kind string, _ *rand.Rand) *s3proc.Fault {
 func ParseRange(s string) (from, to int64, ok bool) {
 	n, err := fmt.Sscanf(s, "bytes=%d-%d", &from, &to)
 	return from, to, err == nil && n == 2
+}
+
+// CAOf returns which of these CAs a set's key is of, whose uploads are named for
+// them, crls/CA…; "": of none.
+func CAOf(key string, cas []string) string {
+	for _, ca := range cas {
+		if strings.Contains(key, "crls_2f"+ca) {
+			return ca
+		}
+	}
+	return ""
 }
