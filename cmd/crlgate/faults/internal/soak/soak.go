@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/client"
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/machine"
 	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/oracle"
@@ -72,11 +74,10 @@ type soak struct {
 	began  time.Time
 	stop   context.CancelCauseFunc
 
-	faults  plan
-	memory  memory
-	invoked invoked
+	faults plan
 
 	mu     sync.Mutex // of what follows
+	memory memory
 	draw   *rand.Rand
 	result Result
 }
@@ -85,17 +86,17 @@ type soak struct {
 var errWrong = errors.New("an answer was wrong")
 
 // Run runs the soak. The error is of what could not be run, and of an interrupt;
-// what was wrong is in the result, which is there in both cases as far as it
-// came.
+// what was wrong is in the result, which is there then too as far as it came; nil:
+// the stack did not start.
 func Run(ctx context.Context, c Config) (_ *Result, err error) {
 	s := &soak{
-		Config: c, draw: rand.New(rand.NewPCG(c.Seed, 0)), invoked: invoked{},
+		Config: c, draw: rand.New(rand.NewPCG(c.Seed, 0)),
 		bounds: oracle.Bounds{RevalidateAfter: revalidateAfter, MaxUnvalidated: maxUnvalidated, Refresh: refreshWithin},
 	}
 	s.result.Denies = map[string]int{}
 	s.result.Config = c
 	setup := time.Now()
-	if s.world, err = newWorld(ctx, c, &s.invoked); err != nil {
+	if s.world, err = newWorld(ctx, c); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.world.close()) }()
@@ -111,22 +112,22 @@ func (s *soak) run(ctx context.Context) (err error) {
 	s.stop = stop
 	working, cancel := context.WithTimeout(running, s.Duration)
 	defer cancel()
-	var background, traffic sync.WaitGroup
-	var errs errorList
+	var background sync.WaitGroup
+	var publishers errgroup.Group
 	for _, a := range s.cas {
 		if a.name != bare {
-			background.Go(func() { errs.add(s.revoking(working, running, a)) })
+			publishers.Go(func() error { return s.revoking(working, running, a) })
 		}
 	}
 	background.Go(func() { s.breaking(working) })
 	background.Go(func() { s.watching(working) })
 	background.Go(func() { s.telling(working) })
-	traffic.Go(func() { s.traffic(working, running) })
-	traffic.Wait()
+	s.traffic(working, running)
 	cancel()
+	err = publishers.Wait()
 	background.Wait()
 	s.finish()
-	if err := errors.Join(errs.list...); err != nil {
+	if err != nil {
 		return err
 	}
 	switch {
@@ -138,20 +139,6 @@ func (s *soak) run(ctx context.Context) (err error) {
 		return nil // everything would be found again
 	}
 	return s.audit(running)
-}
-
-// errorList takes errors from several goroutines.
-type errorList struct {
-	mu   sync.Mutex
-	list []error
-}
-
-func (e *errorList) add(err error) {
-	if err != nil {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.list = append(e.list, err)
-	}
 }
 
 // violation notes a wrong answer, with what was known around it.

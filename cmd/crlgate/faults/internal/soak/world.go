@@ -29,12 +29,13 @@ type world struct {
 	dir     string
 	log     machine.Log
 	clients *client.Clients
+	invoked invoked
 	cas     []*authority
 	people  people
 }
 
 // newWorld starts the stack and publishes what is there from the beginning.
-func newWorld(ctx context.Context, c Config, answers *invoked) (w *world, err error) {
+func newWorld(ctx context.Context, c Config) (w *world, err error) {
 	if err := c.Binaries.Check(); err != nil {
 		return nil, err
 	}
@@ -56,7 +57,7 @@ func newWorld(ctx context.Context, c Config, answers *invoked) (w *world, err er
 	w.Stack, err = stack.Start(ctx, stack.Config{
 		Binaries: c.Binaries.Functions, S3Command: []string{c.Binaries.Crlgate, "s3-server"}, DataDir: w.dir, Forms: forms,
 		Authorizer: env, AuthorizerMemoryMB: memoryMB, MaxAuthorizers: processes, Freeze: true, Reconcile: 10 * time.Second,
-		ProxyCache: true, ProxyPreprocessor: true, Log: w.log.Line, AccessLog: w.clients.Record, Invoked: answers.note,
+		ProxyCache: true, ProxyPreprocessor: true, Log: w.log.Line, AccessLog: w.clients.Record, Invoked: w.invoked.note,
 	})
 	if err != nil {
 		return w, err
