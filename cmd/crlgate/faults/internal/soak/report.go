@@ -13,7 +13,6 @@ import (
 
 // Result is what a run found.
 type Result struct {
-	Config Config
 	Lasted time.Duration
 
 	Due, Requests, Connections int

@@ -94,7 +94,6 @@ func Run(ctx context.Context, c Config) (_ *Result, err error) {
 		bounds: oracle.Bounds{RevalidateAfter: revalidateAfter, MaxUnvalidated: maxUnvalidated, Refresh: refreshWithin},
 	}
 	s.result.Denies = map[string]int{}
-	s.result.Config = c
 	setup := time.Now()
 	if s.world, err = newWorld(ctx, c); err != nil {
 		return nil, err
