@@ -74,7 +74,7 @@ func TestAudit(t *testing.T) {
 		}
 		s.change.state.Swept, s.change.state.Foreign = false, nil // these buckets are young
 		uploads, cache := buckets(t, append(worlds, s.change)...)
-		if faults, err := s.check(t.Context(), uploads, cache, s.change.state); err != nil || len(faults) > 0 {
+		if faults, err := check(t.Context(), uploads, cache, s.change.state); err != nil || len(faults) > 0 {
 			t.Errorf("%s, after: %v, %v", s.Name, faults, err)
 		}
 		objects := machine.Objects{}

@@ -232,7 +232,7 @@ func (m *matrix) recover(ctx context.Context, s *prepared, pair *machine.Pair, b
 	}
 	now.follows(left)
 	faults = append(faults, now.faults...)
-	more, err := s.fsck(ctx, pair, want)
+	more, err := check(ctx, pair.Uploads, pair.Cache, want)
 	if err != nil {
 		return err
 	}

@@ -6,13 +6,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/crlgate/crlgate/cmd/crlgate/faults/internal/machine"
 	"github.com/crlgate/crlgate/cmd/crlgate/internal/fsck"
 )
 
 // check has crlgate fsck look at the buckets, as crlgate fsck --deep --settle 0
 // does, and says what it finds and must not, or must find and does not.
-func (s *Scenario) check(ctx context.Context, uploads fsck.Uploads, cache fsck.Cache, want State) (faults []string, err error) {
+func check(ctx context.Context, uploads fsck.Uploads, cache fsck.Cache, want State) (faults []string, err error) {
 	o := fsck.Options{Now: time.Now(), IssuerPrefix: "issuers/", CRLPrefixes: []string{"crls/", "crl/"}, Deep: true, SweepAfter: 24 * time.Hour}
 	if want.Swept {
 		o.SweepAfter = sweepAfter
@@ -35,9 +34,4 @@ func (s *Scenario) check(ctx context.Context, uploads fsck.Uploads, cache fsck.C
 		}
 	}
 	return faults, nil
-}
-
-// fsck is check over a pair of buckets.
-func (s *Scenario) fsck(ctx context.Context, pair *machine.Pair, want State) ([]string, error) {
-	return s.check(ctx, pair.Uploads, pair.Cache, want)
 }

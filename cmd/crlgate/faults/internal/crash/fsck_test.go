@@ -12,30 +12,29 @@ import (
 func TestFsckIsAnOracle(t *testing.T) {
 	p := newPlain(true)
 	uploads, cache := buckets(t, p.world)
-	s := &Scenario{}
-	check := func(want State) string {
+	found := func(want State) string {
 		t.Helper()
-		faults, err := s.check(t.Context(), uploads, cache, want)
+		faults, err := check(t.Context(), uploads, cache, want)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return strings.Join(faults, "; ")
 	}
-	if got := check(p.state); got != "" {
+	if got := found(p.state); got != "" {
 		t.Errorf("of sound buckets: %s", got)
 	}
 	want := p.state
 	want.Stands = []string{uploadGone("crls/alpha.crl")}
-	if got := check(want); got != "fsck does not find upload_gone crls/alpha.crl" {
+	if got := found(want); got != "fsck does not find upload_gone crls/alpha.crl" {
 		t.Errorf("of what is to be found and is not: %q", got)
 	}
 	cache.Remove(catalog.ReportKey("crls/alpha.crl"))
-	if got := check(p.state); !strings.HasPrefix(got, "fsck finds report_missing reports/crls/alpha.crl.json") {
+	if got := found(p.state); !strings.HasPrefix(got, "fsck finds report_missing reports/crls/alpha.crl.json") {
 		t.Errorf("of a lost report: %q", got)
 	}
 	want = p.state
 	want.May = []string{"report_missing reports/crls/alpha.crl.json"}
-	if got := check(want); got != "" {
+	if got := found(want); got != "" {
 		t.Errorf("of what may be found: %q", got)
 	}
 	for _, key := range cache.Keys() {
@@ -46,7 +45,7 @@ func TestFsckIsAnOracle(t *testing.T) {
 			cache.Store(key, body)
 		}
 	}
-	if got := check(want); !strings.Contains(got, "set_damaged") {
+	if got := found(want); !strings.Contains(got, "set_damaged") {
 		t.Errorf("of damaged sets: %q", got)
 	}
 }

@@ -36,7 +36,7 @@ func (m *matrix) prepare(ctx context.Context, s *Scenario) (*prepared, error) {
 	if p.started, err = m.look(ctx, pair, s.prepare.state, &faults); err != nil {
 		return nil, err
 	}
-	more, err := s.fsck(ctx, pair, s.prepare.state)
+	more, err := check(ctx, pair.Uploads, pair.Cache, s.prepare.state)
 	if err != nil {
 		return nil, err
 	}
