@@ -53,8 +53,8 @@ type Invocation struct {
 func Begin(ctx context.Context, function string) *Invocation {
 	began := time.Now()
 	log := telemetry.NewLogger(os.Stdout, function, nil)
-	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		log = log.With(telemetry.KeyRequestID, lc.AwsRequestID)
+	if id := RequestID(ctx); id != "" {
+		log = log.With(telemetry.KeyRequestID, id)
 	}
 	return &Invocation{Log: log, Metrics: telemetry.NewRecorder(os.Stdout, function, 0), began: began}
 }
