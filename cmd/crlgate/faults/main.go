@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -76,9 +77,9 @@ func main() {
 func run(ctx context.Context) (err error) {
 	s := &settings{out: os.Stdout}
 	flag.StringVar(&s.binaries.Crlgate, "crlgate", "build/bin/crlgate", "the crlgate `binary`")
-	flag.StringVar(&s.binaries.Functions, "functions", "", "`folder` of the functions' binaries")
+	flag.StringVar(&s.binaries.Functions, "functions", "build/lambda/"+runtime.GOARCH, "`folder` of the functions' binaries")
 	flag.StringVar(&s.only, "only", "", "run only the run whose `name` contains this: crash, fault or broken")
-	flag.StringVar(&s.named, "named", "", "run only what is `named` so, in part: a scenario of the crash matrix, or LANE, FAULT on KIND of the fault matrix, what was broken in a function")
+	flag.StringVar(&s.named, "named", "", "with -only, run only what is `named` so, in part: a scenario of the crash matrix; LANE, FAULT on KIND of the fault matrix; FUNCTION: FAULT of the broken functions")
 	flag.StringVar(&s.source, "source", ".", "top of the `repository`, of which broken functions are built")
 	flag.BoolVar(&s.short, "short", false, "draw a part of the cells rather than run all")
 	flag.Uint64Var(&s.seed, "seed", 1, "what the order, and what is drawn, follow from")

@@ -24,7 +24,7 @@ func (s *settings) one(ctx context.Context, name string, run func(context.Contex
 	}
 	fmt.Fprintln(s.out, text)
 	if s.docs != "" {
-		text += fmt.Sprintf("\nSeed %d; %s took %.0f s.\n", s.seed, "the run", time.Since(began).Seconds())
+		text += fmt.Sprintf("\nSeed %d; the run took %.0f s.\n", s.seed, time.Since(began).Seconds())
 		if werr := page.Write(s.docs, name, text); werr != nil {
 			return werr
 		}
