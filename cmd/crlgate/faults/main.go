@@ -99,13 +99,18 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	var errs []error
+	ran := false
 	for _, r := range runs {
 		if !strings.Contains(r.name, s.only) {
 			continue
 		}
+		ran = true
 		if err := s.one(ctx, r.name, r.run); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", r.name, err))
 		}
+	}
+	if !ran {
+		return fmt.Errorf("no run is called %q: use crash, fault or broken", s.only)
 	}
 	return errors.Join(errs...)
 }
