@@ -123,7 +123,7 @@ func (p *people) first() (out []*leaf) {
 	return out
 }
 
-// all are all clients, also those who rest.
+// all are all clients but those who call once, also those who rest.
 func (p *people) all() []*leaf {
 	p.mu.Lock()
 	defer p.mu.Unlock()
