@@ -9,13 +9,14 @@ MUTANTS_ALSO = pkg/authorize,pkg/revocation,cmd/crlgate/internal/check,cmd/crlga
 
 # Flags given last win: MUTANTS_ARGS='-package pkg/crl' is that package alone.
 MUTANTS_ARGS ?=
+MUTANTS_RUN   = $(MUTANTS_TOOL) -package $(MUTANTS_PACKAGES) -also $(MUTANTS_ALSO) -explained tools/mutants/explained.txt
 
 $(MUTANTS_TOOL): $(wildcard tools/mutants/*.go) tools/go.mod | need-go
 	@$(GO) build -C tools -o "$(CURDIR)/$@" ./mutants
 
 .PHONY: mutants mutants-docs
 mutants: $(MUTANTS_TOOL) ## Change the code in thousands of small ways, and see that tests fail; takes an hour (MUTANTS_ARGS=--help)
-	@$(MUTANTS_TOOL) -package $(MUTANTS_PACKAGES) -also $(MUTANTS_ALSO) -explained tools/mutants/explained.txt $(MUTANTS_ARGS)
+	@$(MUTANTS_RUN) $(MUTANTS_ARGS)
 
 mutants-docs: $(MUTANTS_TOOL) ## The same, and write the scores to docs/mutants.md
-	@$(MUTANTS_TOOL) -package $(MUTANTS_PACKAGES) -also $(MUTANTS_ALSO) -explained tools/mutants/explained.txt -docs docs/mutants.md $(MUTANTS_ARGS)
+	@$(MUTANTS_RUN) -docs docs/mutants.md $(MUTANTS_ARGS)

@@ -10,9 +10,6 @@ import (
 	"strings"
 )
 
-// Path of the page, from the top of the repository.
-const Path = "docs/reliability.md"
-
 // Replace returns the page with text in the place of a run, which the page has
 // as <!-- NAME: begin … --> and <!-- NAME: end -->.
 func Replace(page []byte, name, text string) ([]byte, error) {
