@@ -122,7 +122,8 @@ race: need-go crlgate functions-host ## Run the tests under the race detector
 
 .PHONY: conformance
 conformance: need-go ## Run the third-party cases in the folder CRLGATE_CONFORMANCE
-	@$(GO) test -count=1 -v -run 'TestConformance|TestThirdParty' ./cmd/crlgate/internal/check ./pkg/crl
+	@[ -n "$${CRLGATE_CONFORMANCE:-}" ] || { echo "CRLGATE_CONFORMANCE is not set: it names the folder of the third-party cases, which are not part of this repository." >&2; exit 1; }
+	@$(GO) test -count=1 -v -run 'TestConformance|TestThirdParty' ./cmd/crlgate/internal/check ./cmd/crlgate/internal/explain ./pkg/crl
 
 # Every interleaving of S3 calls of several preprocessors, with a crash or fault at each: docs/design/invariants.md.
 .PHONY: model
