@@ -24,7 +24,8 @@ nothing. All files may be PEM or DER.
 With --json it prints one object:
 
   crls        a list, in the order given, of {file, accepted, code, detail, ca,
-              number, entries}; code is empty where accepted
+              number, entries}; code is empty where accepted, and detail has
+              warnings then, if there are any
   status      good, revoked or unknown
   reason      why it is denied; empty where allowed
   decision    allow or deny
