@@ -47,7 +47,7 @@ func TestRevokedSigner(t *testing.T) {
 	restore()
 	w.restart()
 	w.publish("root", root, 2, pki.CRLOptions{Entries: certEntry(signer, pki.CessationOfOperation)})
-	w.want(good, "out_of_scope")
+	w.wantWords(good, "out_of_scope", "; CRL number 1 is signed by a key that is revoked")
 	w.want(bad, "revoked")
 	w.restart()
 	w.want(good, "out_of_scope")
@@ -116,7 +116,7 @@ func TestRevokedAbove(t *testing.T) {
 	client := w.leaf(low, 1, pki.LeafOptions{})
 	w.want(client, "good")
 	w.publish("root", w.root, 2, pki.CRLOptions{Entries: certEntry(w.sub, pki.Superseded)})
-	w.want(client, "issuer_revoked")
+	w.wantWords(client, "issuer_revoked", "the key that issued the certificate ")
 }
 
 // TestDenyListOfTheParent: a CA's serial on its parent's deny list is denied
@@ -182,6 +182,22 @@ func TestParentsPredecessorEnds(t *testing.T) {
 	w.want(w.client, "good")
 	w.later(20 * time.Minute)
 	w.want(w.client, "cache_unavailable")
+}
+
+// TestRevokedByThePredecessor: a CA that the set before the newest one revokes stays
+// revoked, and the answer tells how old that is.
+func TestRevokedByThePredecessor(t *testing.T) {
+	w := newChained(t)
+	w.publish("root", w.root, 1, pki.CRLOptions{Entries: certEntry(w.sub, pki.KeyCompromise)})
+	w.want(w.client, "issuer_revoked")
+	w.publish("root", w.root, 2, pki.CRLOptions{Entries: listed(pki.Superseded, 7)})
+	w.lose("root")
+	for _, after := range []time.Duration{time.Minute, time.Hour} {
+		w.later(after)
+		if a := w.ask(w.client); !a.IssuerRevoked || a.Age < after || a.Stale != (after > 15*time.Minute) {
+			t.Errorf("after %v: %+v", after, a)
+		}
+	}
 }
 
 // TestChainDates: what is known of a key is found out anew when a date passes,
@@ -304,10 +320,13 @@ func TestOneKeyTwoNames(t *testing.T) {
 	w.want(w.leaf(before, 1, pki.LeafOptions{}), "issuer_revoked")
 	w.want(w.leaf(after, 1, pki.LeafOptions{}), "good")
 	w.publish("root", root, 2, pki.CRLOptions{Entries: certEntry(before, pki.KeyCompromise)})
-	w.want(w.leaf(after, 1, pki.LeafOptions{}), "issuer_revoked")
+	w.wantWords(w.leaf(after, 1, pki.LeafOptions{}), "issuer_revoked", "of CA before is revoked")
 	// A root that was renamed, and certified its new name itself.
 	renamed := w.newCA("Renamed", pki.CAOptions{Parent: root, Signer: root.Key})
 	w.trust("renamed", renamed)
 	w.publish("renamed", renamed, 1, pki.CRLOptions{})
 	w.want(w.leaf(renamed, 1, pki.LeafOptions{}), "good")
+	// Its old name still revokes the new one: that is not a root of its own.
+	w.publish("root", root, 3, pki.CRLOptions{Entries: certEntry(renamed, pki.Superseded)})
+	w.want(w.leaf(renamed, 1, pki.LeafOptions{}), "issuer_revoked")
 }

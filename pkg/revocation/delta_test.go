@@ -181,9 +181,30 @@ func TestBasePredecessor(t *testing.T) {
 	w.publish("delta", w.ca, 7, delta(6))
 	w.wants("revoked", "cache_unavailable", "cache_unavailable")
 	restore()
+	w.later(2 * time.Second) // its set is fetched anew, and waited for
+	w.want(between, "revoked")
+	w.want(other, "good")
 	w.restart()
 	w.want(w.second, "revoked")
 	w.want(w.other, "good")
+}
+
+// TestDeltaToANewerBase: a delta takes nothing off a complete CRL that is older than
+// the one it is to (RFC 5280 §5.2.4 c), though that is all there is.
+func TestDeltaToANewerBase(t *testing.T) {
+	w := newRFCWorld(t)
+	ca := w.newCA("Delta", pki.CAOptions{})
+	held := w.leaf(ca, 1, pki.LeafOptions{})
+	w.trust("ca", ca)
+	w.publish("base", ca, 4, pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)})
+	w.want(held, "revoked")
+	w.publish("base", ca, 6, pki.CRLOptions{Entries: listed(pki.CertificateHold, 1, 2)})
+	restore := w.lose("base")
+	w.publish("delta", ca, 7, delta(6, listed(pki.RemoveFromCRL, 1)...))
+	w.want(held, "revoked")
+	restore()
+	w.later(2 * time.Second)
+	w.want(held, "good")
 }
 
 // TestDeltaOfIndirect: the delta of an indirect CRL has entries of several

@@ -107,6 +107,9 @@ func TestTwoCAsOfOneName(t *testing.T) {
 			t.Errorf("%q %s", a.CA, a.Detail)
 		}
 	}
+	// The identifier of the one does not make a certificate of the other its own.
+	w.want(w.leaf(first, 7, pki.LeafOptions{AuthorityKeyID: second.SubjectKeyID}), "revoked")
+	w.want(w.leaf(first, 8, pki.LeafOptions{AuthorityKeyID: second.SubjectKeyID}), "good")
 	third := w.newCA("Twin", pki.CAOptions{}) // same name, not in the catalog
 	w.want(w.leaf(third, 1, pki.LeafOptions{}), "unknown_issuer")
 	w.want(w.leaf(third, 1, pki.LeafOptions{NoAuthorityKeyID: true}), "unknown_issuer")

@@ -3,10 +3,14 @@ package revocation_test
 import (
 	"crypto/x509"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/crlgate/crlgate/internal/pki"
+	"github.com/crlgate/crlgate/pkg/catalog"
+	"github.com/crlgate/crlgate/pkg/objectstore"
+	"github.com/crlgate/crlgate/pkg/objectstore/objectstoretest"
 	"github.com/crlgate/crlgate/pkg/revocation"
 )
 
@@ -76,6 +80,9 @@ func TestCRLSigningKeyIssuesNothing(t *testing.T) {
 	w.later(time.Minute)
 	w.want(w.leaf(ca, 1, pki.LeafOptions{}), "good")
 	w.want(w.leaf(ca, 1, pki.LeafOptions{AuthorityKeyID: signer.SubjectKeyID}), "good") // the signature tells
+	if _, trace := w.explain(w.leaf(ca, 1, pki.LeafOptions{})); len(trace.Origin.Named) != 1 || trace.Origin.Named[0].Issuing != 1 {
+		t.Errorf("%+v", trace.Origin)
+	}
 	for _, o := range []pki.LeafOptions{{}, {AuthorityKeyID: []byte{1}}} {
 		w.want(w.leaf(signer, 1, o), "unknown_issuer")
 	}
@@ -95,4 +102,55 @@ func TestOneKeyTwoCertificates(t *testing.T) {
 	if certs := trace.Keys[0].Certificates; len(certs) != 2 || !slices.ContainsFunc(certs, func(c *revocation.CertTrace) bool { return c.Root }) {
 		t.Errorf("%+v", certs)
 	}
+}
+
+// TestOneKeyOfTwoCAs: a certificate is of neither of two CAs that have one name and
+// one key, which the write path lets none have.
+func TestOneKeyOfTwoCAs(t *testing.T) {
+	w := newRFCWorld(t)
+	ca := w.newCA("A", pki.CAOptions{})
+	w.trust("a", ca)
+	w.publish("a", ca, 1, pki.CRLOptions{})
+	w.rewrite(func(c *catalog.Catalog) {
+		again := *c.CAs["a"]
+		again.CRLs = nil
+		c.CAs["b"] = &again
+	})
+	for _, o := range []pki.LeafOptions{{}, {NoAuthorityKeyID: true}} {
+		a := w.wantWords(w.leaf(ca, 1, o), "unknown_issuer", "more than one CA has the name CN=A,O=RFC 5280 and the key that signed it")
+		if !a.ChainUnknown {
+			t.Errorf("%+v", a)
+		}
+	}
+}
+
+// TestOriginByAPartThatIsNotThereYet: which CRLs speak of a certificate is found out
+// again once the part of the catalog is there that names others.
+func TestOriginByAPartThatIsNotThereYet(t *testing.T) {
+	p := newPartitioned(t)
+	var keys []string
+	for i := range 60 {
+		keys = append(keys, p.publish(i, 1, int64(10*i+1)))
+	}
+	p.changed(keys...)
+	c, cert := p.reader(), p.client(7, 72)
+	p.ask(c, cert, revocation.Good)
+	p.changed(p.publish(7, 2, 71, 72))
+	p.cache.Before(func(_ objectstore.Op, key string) error {
+		if strings.HasPrefix(key, "catalog/") {
+			return objectstoretest.Answer(503, "SlowDown")
+		}
+		return nil
+	})
+	p.pass(2 * time.Second)
+	p.ask(c, cert, revocation.Good) // by the part before
+	p.cache.Before(nil)
+	for range 10 { // the fetching is behind its back, and the next request is beside it
+		p.pass(2 * time.Second)
+		if a := c.Ask(t.Context(), cert, p.now()); a.Status == revocation.Revoked {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("not revoked, long after the part has come")
 }
