@@ -36,7 +36,7 @@ type keyState struct {
 	cut   bool // something that it rests on was cyclic
 
 	trace       *KeyTrace // how it was found out; nil: nobody asked
-	from, until time.Time // while it is remembered; until may be zero: for ever
+	from, until time.Time // while it is remembered
 }
 
 // asking is a key of a CA that is being asked about.
@@ -81,9 +81,7 @@ func (c *Cache) askChain(ctx context.Context, s *snapshot, ca *authority, keys [
 		case st.revoked:
 			a.IssuerRevoked = true
 			a.Detail = st.why
-		case st.err != nil:
-			a.ChainUnknown = true
-		case !st.known:
+		case st.err != nil, !st.known:
 			a.ChainUnknown = true
 		}
 	}
@@ -106,9 +104,9 @@ func (a *Answer) rests(st *keyState, now time.Time) {
 }
 
 // holdsUntil notes a moment behind which an answer may be another. One that has
-// passed is past for good, and the zero time is none.
+// passed is past for good, as the zero time is, which stands for none.
 func (a *Answer) holdsUntil(end, now time.Time) {
-	if !end.IsZero() && !end.Before(now) && (a.until.IsZero() || end.Before(a.until)) {
+	if !end.Before(now) && (a.until.IsZero() || end.Before(a.until)) {
 		a.until = end
 	}
 }
@@ -156,7 +154,7 @@ func (c *Cache) keyState(ctx context.Context, s *snapshot, ca *authority, key is
 		a := c.certState(ctx, s, cert, now, above, t, ct)
 		ct.answer(a)
 		sum.rests(&keyState{age: a.Age, stale: a.Stale, cut: a.cut, until: a.until, err: a.Unavailable}, now)
-		compromised := a.Status == Revoked && a.Hit != nil && (a.Hit.Reason == crl.KeyCompromise || a.Hit.Reason == crl.CACompromise)
+		compromised := a.Hit != nil && (a.Hit.Reason == crl.KeyCompromise || a.Hit.Reason == crl.CACompromise)
 		if compromised {
 			st.revoked = true // whoever has the key now, it is not the CA alone
 		}
@@ -259,7 +257,7 @@ func (c *Cache) certState(ctx context.Context, s *snapshot, cert *issuer.Certifi
 		ct.Considered = a.trace
 	}
 	lists, current, err := c.coveringFor(ctx, s, parent.ca, parsed, parent.keys, now, a.trace)
-	if a.Unavailable = err; err == nil && !current {
+	if a.Unavailable = err; !current {
 		a.holdsUntil(now.Add(keyStateRetry), now) // the parts that are here are older than the catalog
 	}
 	c.askLists(ctx, s, parent.ca, parsed, lists, now, above, &a)

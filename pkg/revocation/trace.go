@@ -243,7 +243,7 @@ func (c *Considered) trace() *Trace {
 }
 
 func (c *Considered) parts(ca *authority, slots []*slot) {
-	if c == nil || ca.table == nil {
+	if c == nil {
 		return
 	}
 	c.Parts = len(ca.slots)
@@ -303,10 +303,7 @@ func (t *ListTrace) lookup(l *list, f *found, age time.Duration, err error) {
 	if t == nil {
 		return
 	}
-	n := &Lookup{Record: l.record, Age: age, Err: err, Hit: f.hit}
-	if f.form != nil {
-		n.Answered = f.record
-	}
+	n := &Lookup{Record: l.record, Answered: f.record, Age: age, Err: err, Hit: f.hit}
 	if f.hit {
 		n.Date, n.Reason = f.entry.RevocationDate(), crl.Reason(f.entry.Reason)
 	}
@@ -323,7 +320,7 @@ func (t *ListTrace) noNewer(l *list) {
 
 // outOfDate notes why what was looked up last is out of date.
 func (t *ListTrace) outOfDate(why string) {
-	if t != nil && len(t.Lookups) > 0 {
+	if t != nil {
 		t.Lookups[len(t.Lookups)-1].Why = why
 	}
 }
