@@ -82,11 +82,33 @@ func TestOutOfDateAndOutOfScope(t *testing.T) {
 	})
 }
 
+// TestMissingComesFirst: the answer tells of the object that is missing, whatever else
+// stands in the way.
+func TestMissingComesFirst(t *testing.T) {
+	bothOrders(t, func(t *testing.T, missing, expired string) {
+		w := newRFCWorld(t)
+		ca := w.newCA("A", pki.CAOptions{})
+		leaf := w.leaf(ca, 1, pki.LeafOptions{})
+		w.trust("ca", ca)
+		w.publish(missing, ca, 1, pki.CRLOptions{IDP: &pki.IDP{Reasons: keyReasons}, Entries: listed(pki.KeyCompromise, 7)})
+		w.lose(missing)
+		words := missing + ".crl/"
+		if a := w.wantWords(leaf, "cache_unavailable", words); !a.OutOfScope || a.Detail != a.Unavailable.Error() {
+			t.Errorf("%+v", a)
+		}
+		w.publish(expired, ca, 1, at(pki.CRLOptions{IDP: &pki.IDP{Reasons: allReasons &^ keyReasons}}, w.now().Add(-time.Hour), w.now().Add(time.Hour)))
+		w.later(2 * time.Hour)
+		if a := w.wantWords(leaf, "cache_unavailable", words); a.OutOfScope || !a.Expired || a.Detail != a.Unavailable.Error() {
+			t.Errorf("%+v", a)
+		}
+	})
+}
+
 // TestFirstMissingObjectIsNamed: where the CA's own set is missing and one above it as
 // well, the answer names the former.
 func TestFirstMissingObjectIsNamed(t *testing.T) {
 	w := newChained(t)
-	w.publish("root", w.root, 1, pki.CRLOptions{})
+	w.publish("root", w.root, 1, pki.CRLOptions{Entries: listed(pki.Superseded, 7)}) // else the two would be one set
 	w.lose("root")
 	w.lose("sub")
 	if a := w.ask(w.client); a.Unavailable == nil || !strings.Contains(a.Unavailable.Error(), "sub.crl") || a.Detail != a.Unavailable.Error() {

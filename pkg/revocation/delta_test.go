@@ -63,7 +63,11 @@ func TestDelta(t *testing.T) {
 	w.restart()
 	w.want(w.first, "revoked")
 	w.want(w.second, "good")
-	w.publish("delta", w.ca, 8, delta(7, listed(pki.RemoveFromCRL, 1)...))
+	w.publish("delta", w.ca, 8, delta(4, listed(pki.CertificateHold, 2)...))
+	w.want(w.second, "revoked")
+	w.publish("base", w.ca, 8, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1)})
+	w.want(w.second, "good")
+	w.publish("delta", w.ca, 9, delta(8, listed(pki.RemoveFromCRL, 1)...))
 	w.want(w.first, "good")
 }
 
@@ -133,19 +137,21 @@ func TestDeltaMissing(t *testing.T) {
 }
 
 // TestDeltaPredecessor: while a new delta is not there, the one before it must
-// not take back what the new complete CRL says.
+// neither take back what the new complete CRL says, nor revoke what that does not.
 func TestDeltaPredecessor(t *testing.T) {
 	w := newRFCWorld(t)
 	ca := w.newCA("Delta", pki.CAOptions{})
-	leaf := w.leaf(ca, 1, pki.LeafOptions{})
+	leaf, held := w.leaf(ca, 1, pki.LeafOptions{}), w.leaf(ca, 2, pki.LeafOptions{})
 	w.trust("ca", ca)
 	w.publish("base", ca, 4, pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)})
-	w.publish("delta", ca, 5, delta(4, listed(pki.RemoveFromCRL, 1)...))
+	w.publish("delta", ca, 5, delta(4, append(listed(pki.RemoveFromCRL, 1), listed(pki.CertificateHold, 2)...)...))
 	w.want(leaf, "good")
+	w.want(held, "revoked")
 	w.publish("base", ca, 6, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1)})
 	w.publish("delta", ca, 7, delta(6, listed(pki.KeyCompromise, 9)...))
 	w.lose("delta")
 	w.want(leaf, "revoked")
+	w.want(held, "good")
 }
 
 // TestDeltaPredecessorTooOld: a predecessor that is too old to answer takes
@@ -182,8 +188,8 @@ func TestBasePredecessor(t *testing.T) {
 	w.wants("revoked", "cache_unavailable", "cache_unavailable")
 	restore()
 	w.later(2 * time.Second) // its set is fetched anew, and waited for
-	w.want(between, "revoked")
-	w.want(other, "good")
+	w.want(w.second, "revoked")
+	w.want(w.other, "good")
 	w.restart()
 	w.want(w.second, "revoked")
 	w.want(w.other, "good")

@@ -38,6 +38,26 @@ func TestStaleAtTheMoment(t *testing.T) {
 	}
 }
 
+// TestStaleWithAYoungerPredecessor: a catalog that lies ahead of the clock is stale, though
+// what answers in place of one of its sets does not.
+func TestStaleWithAYoungerPredecessor(t *testing.T) {
+	w := newRFCWorld(t)
+	ca := w.newCA("Stale", pki.CAOptions{})
+	w.trust("stale", ca)
+	w.publish("stale", ca, 1, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 666)})
+	good := w.leaf(ca, 1, pki.LeafOptions{})
+	w.want(good, "good")
+	w.publish("stale", ca, 2, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 666, 667)})
+	w.lose("stale")
+	w.later(30 * time.Second)
+	w.want(good, "good")
+	w.cache.Before(func(objectstore.Op, string) error { return objectstoretest.Answer(503, "SlowDown") })
+	w.later(-20 * time.Second)
+	if a := w.ask(good); state(a) != "cache_stale" || a.Age != 10*time.Second {
+		t.Errorf("%s, age %v", state(a), a.Age)
+	}
+}
+
 // TestKeysWhenTheClockGoesBack: what was found out of a CA's key later than now counts for
 // nothing.
 func TestKeysWhenTheClockGoesBack(t *testing.T) {

@@ -258,6 +258,8 @@ func (c *Cache) refresh(ctx context.Context, begun time.Time) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", catalog.Key, err)
 	}
+	c.coming.Store(next)
+	defer c.coming.Store(nil)
 	c.warm(ctx, next)
 	c.install(old, next, begun)
 	return nil
@@ -321,7 +323,7 @@ func (c *Cache) trim() {
 	c.installs.Lock()
 	defer c.installs.Unlock()
 	if s := c.current.Load(); s != nil {
-		c.sets.forget(s.superseded(c.sets.has))
+		c.sets.forget(s.superseded(c.coming.Load(), c.sets.has))
 	}
 }
 

@@ -158,6 +158,7 @@ type Cache struct {
 	clock   func() time.Time
 
 	current atomic.Pointer[inForce]
+	coming  atomic.Pointer[snapshot] // what is to replace it, while its sets are fetched; nil: nothing
 
 	mu       sync.Mutex
 	flight   *flight // the refresh under way, if any

@@ -166,8 +166,5 @@ func (l *list) covers(cert *clientcert.Certificate, points []point) (crl.ReasonF
 			}
 		}
 	}
-	if covered != 0 {
-		miss = MissNone
-	}
 	return covered, miss
 }

@@ -343,10 +343,15 @@ func (s *snapshot) digests(loaded loadedFunc) map[serialset.Digest]bool {
 	return used
 }
 
-// superseded returns the sets of predecessors that have nothing left to answer.
-func (s *snapshot) superseded(loaded loadedFunc) []serialset.Digest {
+// superseded returns the sets of predecessors that have nothing left to answer, and
+// that next, which is to replace the snapshot unless it is nil, has no use for either:
+// a CRL may come to list again what it listed before.
+func (s *snapshot) superseded(next *snapshot, loaded loadedFunc) []serialset.Digest {
 	var out []serialset.Digest
 	used := s.digests(loaded)
+	if next != nil {
+		maps.Copy(used, next.digests(loaded))
+	}
 	for _, l := range s.all() {
 		for i := range l.priors {
 			for r := range l.priors[i].refs() {

@@ -68,6 +68,31 @@ func TestSetsInUseAreFetchedFirst(t *testing.T) {
 	})
 }
 
+// TestSetThatComesBack: a set that is the same as one which was replaced is kept once
+// it has been fetched before its catalog comes into force.
+func TestSetThatComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLive(t)
+		c := l.reader(nil)
+		l.expect(c, "good", "revoked")
+		for number := int64(2); number < 10; number++ {
+			entries := listed(pki.KeyCompromise, 666, 1000)[:1+(number+1)%2]
+			l.publish("live", l.ca, number, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: entries})
+			l.sets()
+			time.Sleep(revocation.DefaultRevalidateAfter * 2 / 3)
+			l.timed(c) // begins a refresh in the background
+			synctest.Wait()
+			if a, took := l.timed(c); took != 0 || a.CRL.Number != string(rune('0'+number)) {
+				t.Errorf("number %d: answered by %s after %v", number, a.CRL.Number, took)
+			}
+			synctest.Wait()
+			if got, _ := l.sets(); got["live"] != 1 {
+				t.Errorf("number %d: %d GETs of its set", number, got["live"])
+			}
+		}
+	})
+}
+
 // TestHeadsInUseAreFetchedFirst: of a set that was searched where it lay the head is
 // fetched before the new catalog comes into force, and no more than that.
 func TestHeadsInUseAreFetchedFirst(t *testing.T) {
