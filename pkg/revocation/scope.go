@@ -141,7 +141,8 @@ func directoryNames(general [][]byte) []issuer.Name {
 }
 
 // covers returns the reasons for which a CRL speaks of the certificate; none:
-// it does not, and why (RFC 5280 §6.3.3 steps b and d).
+// it does not, and only then the Miss counts, which says why (RFC 5280 §6.3.3 steps b
+// and d).
 func (l *list) covers(cert *clientcert.Certificate, points []point) (crl.ReasonFlags, Miss) {
 	scope := &l.record.Scope
 	switch {

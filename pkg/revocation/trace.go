@@ -247,9 +247,9 @@ func (c *Considered) parts(ca *authority, slots []*slot) {
 		return
 	}
 	c.Parts = len(ca.slots)
-	seen := map[*slot]bool{}
+	seen := map[*slot]struct{}{}
 	for _, s := range slots {
-		seen[s] = true
+		seen[s] = struct{}{}
 	}
 	c.Read = len(seen)
 }
