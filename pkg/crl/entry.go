@@ -172,7 +172,7 @@ func (p *parser) entryContents(c []byte, off int64) error {
 		if p.list.Version == 1 {
 			return p.entryFault(VersionUnsupported, off, " has extensions, which a v1 CRL has not (RFC 5280 §5.1.2.1)")
 		}
-		if len(c) == len(plainReason)+1 && string(c[:len(plainReason)]) == plainReason && reasonKnown(c[len(plainReason)]) {
+		if len(c) == len(plainReason)+1 && string(c[:len(plainReason)]) == plainReason && reasonKnown(int(c[len(plainReason)])) {
 			reason = Reason(c[len(plainReason)]) // the common case: a non-critical reasonCode and nothing else
 		} else {
 			var err error
@@ -205,7 +205,8 @@ func (p *parser) longSerial(c []byte, off int64) error {
 // reasonCode, without the reason itself.
 const plainReason = "\x30\x0c\x30\x0a\x06\x03\x55\x1d\x15\x04\x03\x0a\x01"
 
-func reasonKnown(r byte) bool { return r <= 10 && r != 7 }
+// reasonKnown reports whether a code, 0 or more, is a CRLReason of RFC 5280 §5.3.1.
+func reasonKnown(r int) bool { return r <= 10 && r != 7 }
 
 // add appends one entry to the batch.
 func (p *parser) add(serial []byte, sec int64, reason Reason) error {

@@ -186,8 +186,8 @@ func wholeSequence(b []byte) bool {
 	if len(b) < 2 || b[0] != tagSequence {
 		return false
 	}
-	head, length, fault := elementLength(b)
-	return fault == "" && head > 0 && length == int64(len(b)-head)
+	head, length, _ := elementLength(b) // where there is none, both are 0
+	return length == int64(len(b)-head)
 }
 
 // sequenceOf reports whether v is exactly one SEQUENCE of at least one element.
@@ -233,7 +233,7 @@ func authorityKeyID(v cryptobyte.String) ([]byte, bool) {
 func (p *parser) entryExtensions(c []byte, off int64) (Reason, error) {
 	reason := Unspecified
 	if !wholeSequence(c) {
-		return 0, p.entryFault(Malformed, off, ": what follows the revocation date is not exactly one SEQUENCE of extensions (RFC 5280 §5.1.2.6)")
+		return reason, p.entryFault(Malformed, off, ": what follows the revocation date is not exactly one SEQUENCE of extensions (RFC 5280 §5.1.2.6)")
 	}
 	bad := func(what string) error {
 		return p.entryFault(EntryExtensionMalformed, off, ": %s", what)
@@ -246,7 +246,7 @@ func (p *parser) entryExtensions(c []byte, off int64) (Reason, error) {
 			if !v.ReadASN1Enum(&code) || !v.Empty() || code < 0 {
 				return bad("reasonCode is not an ENUMERATED from 0 up (RFC 5280 §5.3.1)")
 			}
-			if code <= 10 && reasonKnown(byte(code)) {
+			if reasonKnown(code) {
 				reason = Reason(code)
 				break
 			}
@@ -286,7 +286,7 @@ func (p *parser) entryExtensions(c []byte, off int64) (Reason, error) {
 // §5.3.3). The batch before ends here.
 func (p *parser) certificateIssuer(v cryptobyte.String, bad func(string) error) error {
 	p.list.Indirect = true
-	if len(v) > 0 && string(v) == string(p.entries.issuer) {
+	if p.entries.issuer != nil && string(v) == string(p.entries.issuer) {
 		return nil // named again: CAs do so on every entry
 	}
 	var names cryptobyte.String

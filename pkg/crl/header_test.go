@@ -3,6 +3,7 @@ package crl
 import (
 	"bytes"
 	"errors"
+	"io"
 	"reflect"
 	"testing"
 
@@ -49,6 +50,37 @@ func TestReadHeader(t *testing.T) {
 		if _, err := ReadHeader(bytes.NewReader(whole), int64(len(whole))-1); err == nil || err.(*Error).Code != TooLarge {
 			t.Errorf("past the limit: %v", err)
 		}
+	}
+}
+
+// TestReadHeaderPassesOverExtensions: an extension for which Read refuses a CRL
+// hides nothing of what ReadHeader reads in front of it.
+func TestReadHeaderPassesOverExtensions(t *testing.T) {
+	ext := func(last byte, value ...byte) []byte { return tlv(0x30, []byte{6, 3, 0x55, 0x1d, last}, tlv(4, value)) }
+	for _, c := range []struct {
+		name string
+		last []byte
+		want Code
+	}{
+		{"unknown and critical", tlv(0x30, unknownID, []byte{1, 1, 0xff}, tlv(4, nil)), CriticalExtensionUnknown},
+		{"twice", numberExtension, ExtensionDuplicate},
+		{"a base number that is none", ext(0x1b, 5, 0), ExtensionMalformed},
+		{"a negative base number", ext(0x1b, 2, 1, 0xff), NumberInvalid},
+		{"an IDP of nothing", ext(0x1c, 0x30, 0), IDPEmpty},
+		{"no extension", []byte{5, 0}, ExtensionMalformed},
+	} {
+		der := must(io.ReadAll(soundParts().list(plainEntry, 1, numberExtension, c.last)))
+		if got := readAll(bytes.NewReader(der), Options{}, chunkSize); got.code() != c.want {
+			t.Errorf("%s: Read says %v, want %s", c.name, got.err, c.want)
+		}
+		list, err := ReadHeader(bytes.NewReader(der), 0)
+		if err != nil || list.Number == nil || list.Number.Int64() != 7 || list.Size != int64(len(der)) {
+			t.Errorf("%s: ReadHeader says %+v, %v", c.name, list, err)
+		}
+	}
+	behind := soundParts().crl(nil, bytes.NewReader(nil), 0, append(tlv(0xa0, tlv(0x30, numberExtension)), 5, 0))
+	if _, err := ReadHeader(behind, 0); (outcome{err: err}).code() != Malformed {
+		t.Errorf("something behind the extensions: %v", err)
 	}
 }
 

@@ -182,7 +182,8 @@ func wrapped(tag byte, contents []byte) []byte {
 }
 
 // TestCertificateIssuerNeedsIndirect holds also where a CRL number may be
-// missing and the CRL has no extensions at all.
+// missing and the CRL has no extensions at all, and where it has a scope that
+// does not say so.
 func TestCertificateIssuerNeedsIndirect(t *testing.T) {
 	ca := testCA(t)
 	o := sound(many(3)...)
@@ -198,6 +199,14 @@ func TestCertificateIssuerNeedsIndirect(t *testing.T) {
 		}
 		if !errors.As(err, &e) || e.Code != want {
 			t.Errorf("%+v: %v, want %s", opts, err, want)
+		}
+	}
+	for _, idp := range []pki.IDP{{OnlyUser: true}, {FullNames: []string{"http://a"}}, {Indirect: true}} {
+		o.Number, o.IDP = big.NewInt(7), &idp
+		_, err := crl.Read(bytes.NewReader(pkitest.CRL(t, ca, o)), crl.Options{}, nil)
+		var e *crl.Error
+		if refused := errors.As(err, &e) && e.Code == crl.CertificateIssuerStray; refused == idp.Indirect || err != nil && !refused {
+			t.Errorf("%+v: %v", idp, err)
 		}
 	}
 }

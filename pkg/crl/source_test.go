@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -217,6 +218,23 @@ func TestSinkFailsAtAnotherIssuer(t *testing.T) {
 	batches := 0
 	if _, err := Read(source(), Options{}, func(*Batch) error { batches++; return stop }); !errors.Is(err, stop) || batches != 1 {
 		t.Errorf("%v after %d batches", err, batches)
+	}
+}
+
+// TestIssuerNamedAgain: entries that name the issuer in force once more, as CAs
+// have every entry do, are handed over together.
+func TestIssuerNamedAgain(t *testing.T) {
+	a, b := issuerEntry(tlv(0x30, []byte{0x82, 1, 'a'})), issuerEntry(tlv(0x30, []byte{0x82, 1, 'b'}))
+	for _, c := range []struct {
+		entries [][]byte
+		want    []int
+	}{
+		{[][]byte{a, a, a, plainEntry, a}, []int{5}},
+		{[][]byte{plainEntry, a, a, b, b, b, a}, []int{1, 2, 3, 1}},
+	} {
+		if got := readAll(soundParts().list(slices.Concat(c.entries...), 1, numberExtension, indirectIDP), Options{}, chunkSize); got.err != nil || !slices.Equal(got.batches, c.want) {
+			t.Errorf("batches of %d, want %d; %v", got.batches, c.want, got.err)
+		}
 	}
 }
 
