@@ -67,7 +67,7 @@ func plainTimeAt(b *[plainTime]byte) (sec int64, ok bool) {
 func (p *parser) plainEntries(w []byte) (pos int) {
 	b := &p.entries.batch
 	width := b.Width
-	if width == 0 || width > plainWidth || p.list.Version == 1 || p.onlyGeneral {
+	if width > plainWidth || p.list.Version == 1 || p.onlyGeneral {
 		return 0
 	}
 	n := len(b.Dates)
@@ -94,7 +94,7 @@ func (p *parser) plainEntries(w []byte) (pos int) {
 		front := binary.LittleEndian.Uint64(ext[:]) ^ plainReasonFront
 		back := binary.LittleEndian.Uint64(ext[5:]) ^ plainReasonBack
 		reason := uint64(ext[plainExt-1]) & has
-		if (front|back)&has != 0 || reason > 10 || knownReason>>reason&1 == 0 {
+		if (front|back)&has != 0 || knownReason>>reason&1 == 0 {
 			break
 		}
 		// Eight octets of sign first, and the serial number over them; what is
