@@ -254,7 +254,7 @@ func TestCurrentAt(t *testing.T) {
 		}
 	}
 	list.NextUpdate = time.Time{}
-	if list.CurrentAt(now) {
+	if list.CurrentAt(now) || (&crl.List{}).CurrentAt(time.Time{}) {
 		t.Error("current without nextUpdate")
 	}
 }

@@ -79,7 +79,7 @@ func (p *pemReader) Read(dst []byte) (int, error) {
 }
 
 func (p *pemReader) decodeMore() error {
-	for len(p.b64) < pemReadSize && !p.done {
+	for len(p.b64) < pemReadSize {
 		line, err := p.br.ReadSlice('\n')
 		if err == bufio.ErrBufferFull || len(line) > pemLineMax {
 			return refuse(Malformed, "PEM line longer than %d characters", pemLineMax)

@@ -2,9 +2,11 @@ package crl
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/crlgate/crlgate/internal/pki"
 	"github.com/crlgate/crlgate/internal/pki/pkitest"
@@ -18,6 +20,17 @@ func decodeAll(r io.Reader) (out []byte, isPEM bool, err error) {
 	}
 	out, err = io.ReadAll(d)
 	return out, isPEM, err
+}
+
+// TestNoSource: a source that fails at once is neither DER nor PEM.
+func TestNoSource(t *testing.T) {
+	torn := errors.New("connection reset")
+	if d, isPEM, err := decoded(iotest.ErrReader(torn)); d != nil || isPEM || !errors.Is(err, torn) {
+		t.Errorf("PEM %v, %v", isPEM, err)
+	}
+	if d, isPEM, err := decoded(io.MultiReader(strings.NewReader("text\n"), iotest.ErrReader(torn))); d != nil || isPEM || !errors.Is(err, torn) {
+		t.Errorf("text, then a failure: PEM %v, %v", isPEM, err)
+	}
 }
 
 func TestPEM(t *testing.T) {
@@ -82,6 +95,12 @@ func TestPEM(t *testing.T) {
 		}
 		if got.err == nil && (!got.list.PEM || got.list.Size != int64(len(der)) || got.list.Entries != 3) {
 			t.Errorf("%s: PEM %v, %d octets, %d entries", c.name, got.list.PEM, got.list.Size, got.list.Entries)
+		}
+		if d, isPEM, err := decoded(strings.NewReader(c.file)); err != nil && (d != nil || isPEM) {
+			t.Errorf("%s: PEM %v beside %v", c.name, isPEM, err)
+		}
+		if out, _, err := decodeAll(strings.NewReader(c.file)); err != nil && len(out) > 0 {
+			t.Errorf("%s: %d octets beside %v", c.name, len(out), err)
 		}
 		for seed := range uint64(20) {
 			if d := differ(got, readAll(newCutReader([]byte(c.file), seed), Options{}, minChunk+int(seed))); d != "" {

@@ -151,6 +151,7 @@ func TestPEMLimits(t *testing.T) {
 		{"a label of 40", "-----BEGIN " + strings.Repeat("L", 29) + "\n", `PEM begins with "-----BEGIN ` + strings.Repeat("L", 29) + `", not with "-----BEGIN X509 CRL-----": one object holds one CRL and nothing else (malformed, at byte 0)`},
 		{"a label of 41", "-----BEGIN " + strings.Repeat("L", 30) + "\n", `PEM begins with "-----BEGIN ` + strings.Repeat("L", 29) + `", not with "-----BEGIN X509 CRL-----": one object holds one CRL and nothing else (malformed, at byte 0)`},
 		{"another END", pemBegin + "\n" + body + "-----END", `PEM body ends in "-----END", not in "-----END X509 CRL-----" (malformed)`},
+		{"a dash for END", pemBegin + "\n" + body + "-", `PEM body ends in "-", not in "-----END X509 CRL-----" (malformed)`},
 		{"one character left over", pemBegin + "\n" + small + "A\n" + pemEnd, "PEM body is not whole base64: 1 characters are left over (malformed)"},
 		{"three left over", pemBegin + "\nAAA\n" + pemEnd, "PEM body is not whole base64: 3 characters are left over (malformed)"},
 		{"no END", pemBegin + "\n" + body, `PEM body without its line "-----END X509 CRL-----": the upload is cut short (malformed)`},
@@ -218,6 +219,23 @@ func TestSinkFailsAtAnotherIssuer(t *testing.T) {
 	batches := 0
 	if _, err := Read(source(), Options{}, func(*Batch) error { batches++; return stop }); !errors.Is(err, stop) || batches != 1 {
 		t.Errorf("%v after %d batches", err, batches)
+	}
+}
+
+// TestSinkFailsAtAnyBatch: also at the last, behind which there are no entries.
+func TestSinkFailsAtAnyBatch(t *testing.T) {
+	stop := errors.New("enough")
+	for last := 1; last <= 3; last++ {
+		batches := 0
+		_, err := Read(soundParts().list(plainEntry, 2*batchEntries+1, numberExtension), Options{}, func(*Batch) error {
+			if batches++; batches == last {
+				return stop
+			}
+			return nil
+		})
+		if !errors.Is(err, stop) || batches != last {
+			t.Errorf("%v after %d batches, want the sink's of batch %d", err, batches, last)
+		}
 	}
 }
 

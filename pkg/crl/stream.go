@@ -104,7 +104,7 @@ func (s *stream) more() {
 // nextChunk returns the next chunk; there is one, as long as none before said
 // how the source ended.
 func (s *stream) nextChunk() *chunk {
-	if !s.ahead && s.end == 0 {
+	if s.end == 0 {
 		// The first chunk is read here: most CRLs are no longer.
 		c := s.newChunk()
 		fill(s.r, c, s.done)
@@ -187,8 +187,8 @@ func fill(r io.Reader, c *chunk, done <-chan struct{}) {
 }
 
 func (s *stream) release(c *chunk) {
-	if c.refs.Add(-1) == 0 && s.free != nil {
-		s.free <- c // never blocks: there are fewer chunks than places
+	if c.refs.Add(-1) == 0 {
+		s.free <- c // never blocks: it is there since the second chunk, and has more places than there are chunks
 	}
 }
 

@@ -1,0 +1,125 @@
+package crl
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/crlgate/crlgate/internal/pki/pkitest"
+)
+
+// pauses hands out one octet after so many reads of none, again and again.
+type pauses struct {
+	data  string
+	empty []int
+}
+
+func (p *pauses) Read(b []byte) (int, error) {
+	if p.data == "" {
+		return 0, io.EOF
+	}
+	if p.empty[0] > 0 {
+		p.empty[0]--
+		return 0, nil
+	}
+	n := copy(b, p.data[:1])
+	p.data, p.empty = p.data[n:], p.empty[1:]
+	return n, nil
+}
+
+// TestSourcePauses: a hundred reads of nothing in a row are borne, and one more
+// is a source that makes no progress; what was read before stays.
+func TestSourcePauses(t *testing.T) {
+	for _, c := range []struct {
+		empty []int
+		want  int // octets
+	}{
+		{[]int{100, 0, 0, 0}, 4},
+		{[]int{101, 0, 0, 0}, 0},
+		{[]int{0, 100, 100, 100}, 4},
+		{[]int{0, 0, 101, 0}, 2},
+		{[]int{100, 100, 1, 101}, 3},
+	} {
+		s := newStream(&pauses{"octe", slices.Clone(c.empty)}, minChunk)
+		err := s.need(c.want)
+		if err != nil || string(s.window) != "octe"[:c.want] {
+			t.Errorf("after pauses of %d: %q, %v", c.empty, s.window, err)
+		}
+		want := io.ErrNoProgress
+		if c.want == 4 {
+			want = io.EOF
+		}
+		if err := s.need(c.want + 1); !errors.Is(err, want) {
+			t.Errorf("after pauses of %d, then: %v, want %v", c.empty, err, want)
+		}
+		s.close()
+	}
+}
+
+// slowReader says whether a read of it is under way; each takes a minute.
+type slowReader struct {
+	r       io.Reader
+	reading atomic.Int32
+}
+
+func (s *slowReader) Read(p []byte) (int, error) {
+	s.reading.Add(1)
+	defer s.reading.Add(-1)
+	time.Sleep(time.Minute)
+	return s.r.Read(p)
+}
+
+// TestReadWaitsForItsSource: no read of the source is under way once Read has
+// returned, though the fault was found while one was.
+func TestReadWaitsForItsSource(t *testing.T) {
+	der := pkitest.CRL(t, testCA(t), testOptions(mixedEntries(600)...))
+	at := 3*minChunk + bytes.Index(der[3*minChunk:], []byte("\x17\x0d26"))
+	der[at] = 0xff // the tag of a revocation date
+	if len(der) < at+8*minChunk {
+		t.Fatalf("only %d octets", len(der))
+	}
+	synctest.Test(t, func(t *testing.T) {
+		source := &slowReader{r: bytes.NewReader(der)}
+		s := newStream(source, minChunk)
+		p := &parser{s: s, list: &List{}}
+		err := p.certificateList()
+		if e := (*Error)(nil); !errors.As(err, &e) || e.Code != Malformed || !strings.Contains(e.Detail, "revocation date") {
+			t.Errorf("%v", err)
+		}
+		synctest.Wait()
+		if source.reading.Load() != 1 {
+			t.Error("nothing is read ahead while the fault is found")
+		}
+		s.close()
+		if source.reading.Load() != 0 {
+			t.Error("a read is under way")
+		}
+	})
+}
+
+// TestSignedPartMeetsChunks: the digest is that of the signed part, whether its
+// last octets, or the octets behind it, lie in a chunk of their own.
+func TestSignedPartMeetsChunks(t *testing.T) {
+	ca := testCA(t)
+	der := pkitest.CRL(t, ca, testOptions(mixedEntries(60)...))
+	head, _, _ := elementLength(der)
+	inner, length, _ := elementLength(der[head:])
+	end := head + inner + int(length)
+	for _, border := range []int{end - 2, end - 1, end, end + 1, end + 2, len(der) - 1, len(der)} {
+		for _, size := range []int{border, border / 2, (border + 1) / 2} {
+			got := readAll(bytes.NewReader(der), Options{}, size)
+			if got.err != nil {
+				t.Fatalf("chunks of %d: %v", size, got.err)
+			}
+			if err := got.list.CheckSignature(ca.Key.Public()); err != nil {
+				t.Errorf("signed part up to %d, chunks of %d: %v", end, size, err)
+			}
+		}
+	}
+}
