@@ -91,14 +91,11 @@ func (p *parser) fetchEntry(end int64) error {
 	case head == 0 || int64(head+length) > rest:
 		return p.entryFault(Malformed, p.s.off, " is longer than revokedCertificates")
 	}
-	if err := p.s.need(head + length); err != nil {
-		return p.fault(err, "revokedCertificates")
-	}
-	return nil
+	return p.fault(p.s.need(head+length), "revokedCertificates")
 }
 
 // entryHeader reads an entry's tag and length; head is 0 where b ends inside
-// them.
+// them, and beside an error.
 func (p *parser) entryHeader(b []byte, off int64) (head, length int, err error) {
 	if len(b) < 2 {
 		return 0, 0, nil
@@ -122,12 +119,12 @@ func (p *parser) entryHeader(b []byte, off int64) (head, length int, err error) 
 //	SEQUENCE { userCertificate INTEGER, revocationDate Time,
 //	           crlEntryExtensions SEQUENCE OPTIONAL }
 func (p *parser) entry(b []byte, off int64) (int, error) {
-	head, length := 2, 0
+	var head, length int
 	if len(b) >= 2 && b[0] == tagSequence && b[1] < 0x80 {
-		length = int(b[1]) // nearly every entry
+		head, length = 2, int(b[1]) // nearly every entry
 	} else {
 		var err error
-		if head, length, err = p.entryHeader(b, off); head == 0 || err != nil {
+		if head, length, err = p.entryHeader(b, off); head == 0 {
 			return 0, err
 		}
 	}

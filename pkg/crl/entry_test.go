@@ -39,6 +39,10 @@ func TestEntryHeader(t *testing.T) {
 			t.Errorf("%x read as an entry: %d, %v", c.in, n, err)
 		}
 	}
+	p := &parser{list: &List{Version: 2}}
+	if n, err := p.entry([]byte{0x30, 2, 5, 0}, 0); n != 0 || err == nil {
+		t.Errorf("an entry without a serial number is of %d octets, %v", n, err)
+	}
 }
 
 // TestEntries: every form in which an entry is refused, in full, and what is
@@ -48,6 +52,9 @@ func TestEntries(t *testing.T) {
 	serial, date := []byte{2, 1, 9}, plainDate
 	octets := func(n int) []byte { return tlv(2, bytes.Repeat([]byte{1}, n)) }
 	entry := func(parts ...[]byte) []byte { return tlv(0x30, parts...) }
+	sized := func(n int) []byte { // contents of so many octets, by an unknown extension
+		return slices.Concat(serial, date, tlv(0x30, tlv(0x30, unknownID, tlv(4, make([]byte, n-29)))))
+	}
 	with := func(last byte, value ...byte) []byte { // an entry with an extension
 		return entry(serial, date, tlv(0x30, tlv(0x30, []byte{6, 3, 0x55, 0x1d, last}, tlv(4, value))))
 	}
@@ -70,6 +77,10 @@ func TestEntries(t *testing.T) {
 		want  string
 	}{
 		{"shortest", entry([]byte{2, 1, 9}, date), ""},
+		{"of another tag, and 48 octets", tlv(0x31, tlv(2, bytes.Repeat([]byte{1}, 31)), date), "entry 3 has tag 0x31, expected 0x30 (malformed, at byte @)"},
+		{"of indefinite length, before 128 octets", append([]byte{0x30, 0x80}, sized(128)...), "entry 3 has an indefinite length, which DER forbids (malformed, at byte @)"},
+		{"of 127 octets", tlv(0x30, sized(127)), ""},
+		{"of 128 octets", tlv(0x30, sized(128)), ""},
 		{"empty", entry(), none},
 		{"of one octet", entry([]byte{2}), none},
 		{"of two octets", entry([]byte{2, 0}), none},
@@ -97,6 +108,7 @@ func TestEntries(t *testing.T) {
 
 		{"something behind the date", entry(serial, date, []byte{5, 0}), fourth},
 		{"one octet behind the date", entry(serial, date, []byte{0x30}), fourth},
+		{"an octet behind the extensions", entry(serial, date, []byte(plainReason), []byte{1, 0}), fourth},
 		{"something behind the extensions", entry(serial, date, []byte(plainReason), []byte{1, 5, 0}), fourth},
 		{"extensions empty", entry(serial, date, []byte{0x30, 0}), "entry extensions are not a SEQUENCE of at least one extension (entry_extension_malformed, at byte @+2)"},
 		{"extensions that are none", entry(serial, date, []byte{0x30, 2, 5, 0}), "entry extensions hold something that is not an Extension (entry_extension_malformed, at byte @+2)"},
@@ -139,7 +151,7 @@ func TestEntries(t *testing.T) {
 		for n := range 6 {
 			replace = append([]string{"@+" + strconv.Itoa(n), strconv.Itoa(at + n)}, replace...)
 		}
-		want := strings.NewReplacer(replace...).Replace(c.want)
+		want := strings.NewReplacer(append(replace, "@", strconv.Itoa(at))...).Replace(c.want)
 		for _, size := range []int{minChunk, chunkSize} {
 			got := readAll(bytes.NewReader(der), Options{}, size)
 			if text(got.err) != want || got.err == nil && (got.list.Entries != 3 || len(got.entries) != 3) {

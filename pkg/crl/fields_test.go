@@ -141,6 +141,93 @@ func TestFields(t *testing.T) {
 	}
 }
 
+// TestShortestObjects: of a few octets, what is missing or wrong is said.
+func TestShortestObjects(t *testing.T) {
+	const (
+		list = "ends in the middle of CertificateList: the upload is cut short, or its lengths are wrong (malformed, at byte @)"
+		tbs  = "ends in the middle of tbsCertList: the upload is cut short, or its lengths are wrong (malformed, at byte @)"
+	)
+	for _, c := range []struct{ in, want string }{
+		{"\x30", list},
+		{"\x30\x00", tbs},
+		{"\x30\x05", tbs},
+		{"\x30\x05\x30\x03", "ends in the middle of version or signature: the upload is cut short, or its lengths are wrong (malformed, at byte @)"},
+		{"\x30\x05\x31\x03", "tbsCertList has tag 0x31, expected 0x30 (malformed, at byte 2)"},
+		{"\x30\x05\x30\x04", "tbsCertList is longer than what contains it (malformed, at byte 2)"},
+		{"\x30\x80", "CertificateList has an indefinite length, which DER forbids (malformed, at byte 0)"},
+		{"\x30\x81", list},
+		{"\x30\x81\x7f", "CertificateList has a length that is not minimally encoded, which DER forbids (malformed, at byte 0)"},
+		{"\x30\x81\x80", tbs},
+		{"\x30\x82\x01", list},
+		{"\x30\x82\x01\x00", tbs},
+		{"\x30\x86\x01\x02\x03\x04\x05", list},
+		{"\x30\x86\x01\x02\x03\x04\x05\x06", tbs},
+		{"\x30\x87", "CertificateList has a length of more than six octets (malformed, at byte 0)"},
+	} {
+		want := strings.Replace(c.want, "@", strconv.Itoa(len(c.in)), 1)
+		if _, err := Read(strings.NewReader(c.in), Options{}, nil); text(err) != want {
+			t.Errorf("%x: %v, want %s", c.in, err, want)
+		}
+	}
+}
+
+// TestClaimsOverLimits: a length is held against a limit as soon as it is read,
+// at the limit and one octet beyond.
+func TestClaimsOverLimits(t *testing.T) {
+	p := soundParts()
+	ed25519 := func(tbs int64) []byte { // of so many octets, cut short behind the algorithm
+		return slices.Concat(tlvHeader(0x30, tbs+100), tlvHeader(0x30, tbs-6), []byte{2, 1, 1}, tlv(0x30, []byte{6, 3, 0x2b, 0x65, 0x70}), p.issuer)
+	}
+	for _, c := range []struct {
+		name string
+		in   []byte
+		opts Options
+		want string
+	}{
+		{"100 octets of 100", []byte{0x30, 98}, Options{MaxBytes: 100}, "ends in the middle of tbsCertList: the upload is cut short, or its lengths are wrong (malformed, at byte 2)"},
+		{"101 octets of 100", []byte{0x30, 99}, Options{MaxBytes: 100}, "CertificateList claims 101 bytes, more than the 100 allowed (MAX_CRL_BYTES) (too_large, at byte 0)"},
+		{"2 octets, of which 1 is allowed", []byte{0x30, 0}, Options{MaxBytes: 1}, "longer than the 1 bytes allowed (MAX_CRL_BYTES) (too_large)"},
+		{"Ed25519 as much as may be", ed25519(MaxEd25519), Options{}, "ends in the middle of thisUpdate: the upload is cut short, or its lengths are wrong (malformed, at byte @)"},
+		{"Ed25519 and one more", ed25519(MaxEd25519 + 1), Options{}, "signed with Ed25519 and 67108865 bytes long: such CRLs are held in memory and may have 67108864 bytes at most (too_large)"},
+	} {
+		want := strings.Replace(c.want, "@", strconv.Itoa(len(c.in)), 1)
+		if _, err := Read(bytes.NewReader(c.in), c.opts, nil); text(err) != want {
+			t.Errorf("%s: %v, want %s", c.name, err, want)
+		}
+		if _, err := ReadHeader(bytes.NewReader(c.in), c.opts.MaxBytes); c.opts.MaxBytes > 0 && text(err) != want {
+			t.Errorf("%s: ReadHeader says %v, want %s", c.name, err, want)
+		}
+	}
+}
+
+// TestNoFieldIsTakenFromBehind: where tbsCertList ends, what follows it is not
+// taken for a field of it that is absent.
+func TestNoFieldIsTakenFromBehind(t *testing.T) {
+	f := soundFields()
+	f.version, f.next, f.extensions = nil, nil, nil
+	for tag, is := range map[byte]string{0x17: "0x17", 0x18: "0x18", 0xa0: "0xa0"} {
+		f.outer = tlv(tag, []byte("261101000000Z"))
+		want := "signatureAlgorithm has tag " + is + ", expected 0x30 (malformed, at byte " + strconv.Itoa(f.at(f.alg, f.issuer, f.this)) + ")"
+		if got := readAll(bytes.NewReader(f.der()), Options{AllowNoNumber: true}, chunkSize); text(got.err) != want {
+			t.Errorf("%v, want %s", got.err, want)
+		}
+	}
+}
+
+// TestEntryLongerThanTheListAtTheEnd: where the source ends behind the header of
+// an entry, the entry is still said to be longer than the list.
+func TestEntryLongerThanTheListAtTheEnd(t *testing.T) {
+	f := soundFields()
+	f.entries = tlv(0x30, plainEntry, []byte{0x30, 9}, make([]byte, 8))
+	at := f.at(f.version, f.alg, f.issuer, f.this, f.next) + 2 + len(plainEntry)
+	want := "entry 2 is longer than revokedCertificates (malformed, at byte " + strconv.Itoa(at) + ")"
+	for n := 2; n < 9; n++ {
+		if got := readAll(bytes.NewReader(f.der()[:at+n]), Options{}, chunkSize); text(got.err) != want {
+			t.Errorf("%d octets of it: %v, want %s", n, got.err, want)
+		}
+	}
+}
+
 // TestCutAnywhere: what is cut short is said to end where it ends.
 func TestCutAnywhere(t *testing.T) {
 	der := everything(t)

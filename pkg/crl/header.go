@@ -21,7 +21,7 @@ import (
 // [TrailingData] or [TooLarge]. With another code it is one that Read refuses
 // for what stands in front of the entries. Any other error comes from the source.
 func ReadHeader(r io.Reader, maxBytes int64) (*List, error) {
-	opts := Options{MaxBytes: maxBytes, AllowSHA1: true, AllowNoNumber: true}
+	opts := Options{MaxBytes: maxBytes, AllowNoNumber: true}
 	if maxBytes > 0 {
 		r = &limitReader{r: r, left: maxBytes, limit: maxBytes}
 	}

@@ -237,6 +237,9 @@ func TestListFields(t *testing.T) {
 func TestContentID(t *testing.T) {
 	ca := testCA(t)
 	first, second := pkitest.CRL(t, ca, sound(many(2)...)), pkitest.CRL(t, ca, sound(many(2)...))
+	if id := read(t, corpusFile(t, "defects/algorithm_md5.crl")).ContentID(); !strings.HasPrefix(id, "SHA-256:") || len(id) != len("SHA-256:")+64 {
+		t.Errorf("of an algorithm that is not supported: %s", id)
+	}
 	if bytes.Equal(first, second) {
 		t.Fatal("ECDSA signed the same twice")
 	}

@@ -90,7 +90,8 @@ type parser struct {
 }
 
 // fault turns an error of the stream into the caller's view of it: a source
-// that ends too early is a malformed CRL, every other failure is the source's.
+// that ends too early is a malformed CRL, every other failure is the source's, and
+// none is none.
 func (p *parser) fault(err error, what string) error {
 	if err == io.EOF { // and not errors.Is: a failure that wraps io.EOF is no end
 		return refuseAt(Malformed, p.s.end, "ends in the middle of %s: the upload is cut short, or its lengths are wrong", what)
