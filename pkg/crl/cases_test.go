@@ -143,8 +143,8 @@ func TestEveryRefusalSaysWhatIsWrong(t *testing.T) {
 	for _, c := range cases(t) {
 		_, err := crl.Read(bytes.NewReader(corpusFile(t, c.CRL)), crl.Options{MaxBytes: maxCRLBytes, AllowSHA1: c.AllowSHA1}, nil)
 		var e *crl.Error
-		if errors.As(err, &e) && (len(e.Detail) < 20 || len(e.Detail) > 400) {
-			t.Errorf("%s: detail of %d characters: %q", c.CRL, len(e.Detail), e.Detail)
+		if errors.As(err, &e) && (len(e.Detail) < 20 || len(e.Detail) > 400 || e.Offset < -1) {
+			t.Errorf("%s: detail of %d characters, offset %d: %q", c.CRL, len(e.Detail), e.Offset, e.Detail)
 		}
 	}
 }

@@ -219,14 +219,9 @@ func (p *parser) add(serial []byte, sec int64, reason Reason) error {
 			b.Serials = e.serials
 		}
 	}
-	if len(serial) < b.Width {
-		ext := byte(0)
-		if serial[0] >= 0x80 {
-			ext = 0xff
-		}
-		for i := len(serial); i < b.Width; i++ {
-			b.Serials = append(b.Serials, ext)
-		}
+	sign := byte(int8(serial[0]) >> 7) // 0xff where it is negative
+	for range b.Width - len(serial) {
+		b.Serials = append(b.Serials, sign)
 	}
 	b.Serials = append(b.Serials, serial...)
 	b.Dates = append(b.Dates, uint32(min(max(sec, 0), math.MaxUint32)))

@@ -67,17 +67,12 @@ func freshestURIs(v cryptobyte.String) [][]string {
 	}
 	for !seq.Empty() {
 		var point, field cryptobyte.String
-		var has bool
-		if !seq.ReadASN1(&point, cbasn1.SEQUENCE) || !point.ReadOptionalASN1(&field, &has, cbasn1.Tag(0).ContextSpecific().Constructed()) {
+		if !seq.ReadASN1(&point, cbasn1.SEQUENCE) || !point.ReadOptionalASN1(&field, nil, cbasn1.Tag(0).ContextSpecific().Constructed()) {
 			return out
 		}
-		if !has {
-			continue
-		}
-		if full, _, ok := der.DistributionPointName(field); ok {
-			if uris := URIs(full); len(uris) > 0 {
-				out = append(out, uris)
-			}
+		full, _, _ := der.DistributionPointName(field) // no names where it has none
+		if uris := URIs(full); len(uris) > 0 {
+			out = append(out, uris)
 		}
 	}
 	return out

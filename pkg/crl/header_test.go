@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/crlgate/crlgate/internal/pki"
@@ -78,9 +80,37 @@ func TestReadHeaderPassesOverExtensions(t *testing.T) {
 			t.Errorf("%s: ReadHeader says %+v, %v", c.name, list, err)
 		}
 	}
-	behind := soundParts().crl(nil, bytes.NewReader(nil), 0, append(tlv(0xa0, tlv(0x30, numberExtension)), 5, 0))
-	if _, err := ReadHeader(behind, 0); (outcome{err: err}).code() != Malformed {
-		t.Errorf("something behind the extensions: %v", err)
+	for _, c := range []struct {
+		name string
+		rest []byte
+		want Code
+	}{
+		{"something behind the extensions", append(tlv(0xa0, tlv(0x30, numberExtension)), 5, 0), Malformed},
+		{"more than a hundred", tlv(0xa0, tlv(0x30, manyExtensions(101)...)), TooLarge},
+		{"longer than what contains them", []byte{0xa0, 0x7f}, Malformed},
+	} {
+		if _, err := ReadHeader(soundParts().crl(nil, bytes.NewReader(nil), 0, c.rest), 0); (outcome{err: err}).code() != c.want {
+			t.Errorf("%s: %v, want %s", c.name, err, c.want)
+		}
+	}
+}
+
+// TestReadHeaderEnds: it reads ahead no longer once it has returned, and passes
+// over the last octet of the entries.
+func TestReadHeaderEnds(t *testing.T) {
+	before := runtime.NumGoroutine()
+	der := must(io.ReadAll(soundParts().list(plainEntry, 2*chunkSize/int64(len(plainEntry)), numberExtension)))
+	if _, err := ReadHeader(io.MultiReader(bytes.NewReader(der), &endless{pattern: "\x00"}), 0); (outcome{err: err}).code() != TrailingData {
+		t.Errorf("zeros without end behind a CRL: %v", err)
+	}
+	noMoreGoroutines(t, before, "after ReadHeader")
+
+	f := soundFields()
+	f.entries = []byte{0x30, 1, 0}
+	end := f.at(f.version, f.alg, f.issuer, f.this, f.next, f.entries)
+	_, err := ReadHeader(bytes.NewReader(f.der()[:end]), 0)
+	if want := "ends in the middle of crlExtensions: the upload is cut short, or its lengths are wrong (malformed, at byte " + strconv.Itoa(end) + ")"; text(err) != want {
+		t.Errorf("cut behind the entries: %v, want %s", err, want)
 	}
 }
 

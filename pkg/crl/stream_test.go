@@ -244,6 +244,26 @@ type idle struct{}
 
 func (idle) Read([]byte) (int, error) { return 0, nil }
 
+// TestWidthOnlyGrows: a batch ends where it is full and where a wider serial number
+// comes, and the next one is as wide as any before.
+func TestWidthOnlyGrows(t *testing.T) {
+	wide, narrow := tlv(0x30, tlv(2, bytes.Repeat([]byte{1}, 20)), plainDate), tlv(0x30, tlv(2, bytes.Repeat([]byte{1}, 14)), plainDate)
+	list := slices.Concat(narrow, wide, bytes.Repeat(narrow, batchEntries-1), narrow, wide, narrow)
+	general, widths := false, []int(nil)
+	for range 2 {
+		s := newStream(soundParts().list(list, 1, numberExtension), chunkSize)
+		p := &parser{s: s, list: &List{}, onlyGeneral: general, sink: func(b *Batch) error {
+			widths = append(widths, b.Width, b.Len())
+			return nil
+		}}
+		if err := p.certificateList(); err != nil || !slices.Equal(widths, []int{14, 1, 20, batchEntries, 20, 3}) {
+			t.Errorf("widths and lengths %d, %v", widths, err)
+		}
+		s.close()
+		general, widths = true, nil
+	}
+}
+
 // TestClaimed: the first batch tells how many entries there will be, exactly
 // where all are of one length.
 func TestClaimed(t *testing.T) {
