@@ -76,7 +76,7 @@ func Parse(data []byte) ([]Certificate, error) {
 				return nil, errors.New("it holds no PEM certificate")
 			}
 			if err := accounted(rest, nil); err != nil {
-				return nil, fmt.Errorf("what follows block %d of it: %w", n-1, err)
+				return nil, fmt.Errorf("behind the %d blocks of it that can be read: %w", n-1, err)
 			}
 			return out, nil
 		}
