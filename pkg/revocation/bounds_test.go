@@ -1,8 +1,11 @@
 package revocation
 
 import (
+	lru "container/list"
 	"context"
 	"encoding/binary"
+	"maps"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,4 +79,52 @@ func TestTimeForTheAnswer(t *testing.T) {
 			t.Errorf("a call without a deadline has to end at %v", end)
 		}
 	})
+}
+
+// What was read of sets is kept up to a budget, the pieces used last and one at
+// least.
+func TestPiecesAreBounded(t *testing.T) {
+	const quarter = rangeBudget / 4
+	r := &ranges{recent: lru.New(), pieces: map[pieceKey]*lru.Element{}}
+	keep := func(offset, size int64) { r.keep(&piece{key: pieceKey{offset: offset}, size: size}) }
+	use := func(offset int64) {
+		var where serialset.Ref
+		where.Offset = offset
+		if p, err := r.piece(t.Context(), &setRef{}, where); err != nil || p.key.offset != offset {
+			t.Errorf("using %d: %v", offset, err)
+		}
+	}
+	for i, step := range []struct {
+		do   func()
+		held []int64
+	}{
+		{func() { keep(0, quarter); keep(1, quarter); keep(2, quarter); keep(3, quarter) }, []int64{0, 1, 2, 3}},
+		{func() { keep(0, quarter) }, []int64{0, 1, 2, 3}}, // two requests have read it at once
+		{func() { use(0); keep(4, quarter) }, []int64{0, 2, 3, 4}},
+		{func() { keep(5, 1) }, []int64{0, 3, 4, 5}},
+		{func() { keep(6, 2*rangeBudget) }, []int64{6}},
+		{func() { keep(7, quarter) }, []int64{7}},
+		{func() { keep(8, quarter) }, []int64{7, 8}},
+	} {
+		step.do()
+		var held []int64
+		for k := range maps.Keys(r.pieces) {
+			held = append(held, k.offset)
+		}
+		if slices.Sort(held); !slices.Equal(held, step.held) || r.recent.Len() != len(held) {
+			t.Errorf("step %d: %v are held, want %v", i, held, step.held)
+		}
+	}
+}
+
+// Of a set that is no longer used nothing is kept but pieces, which make room.
+func TestHeadsAreForgotten(t *testing.T) {
+	used, gone := serialset.Digest{1}, serialset.Digest{2}
+	c := New(nil, Config{}, time.Now, nil, nil)
+	c.ranges.open = map[serialset.Digest]*head{used: {}, gone: {}}
+	ca := &authority{lists: []*list{{form: form{own: &setRef{digest: used}}}}}
+	c.sets.keep(&snapshot{cas: []*authority{ca}})
+	if len(c.ranges.open) != 1 || c.ranges.open[used] == nil {
+		t.Errorf("the heads that are kept: %v", c.ranges.open)
+	}
 }

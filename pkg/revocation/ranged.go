@@ -124,7 +124,7 @@ func (r *ranges) head(ref *setRef, now time.Time) *head {
 				return r.failed(ref, err)
 			}
 			if h.index.Len() != ref.entries || h.index.Size() != ref.set.Size {
-				return r.failed(ref, fmt.Errorf("%w: it has %d entries and the catalog says %d", serialset.ErrCorrupt, h.index.Len(), ref.entries))
+				return r.failed(ref, fmt.Errorf("%w: it has %d entries in %d bytes and the catalog says %d in %d", serialset.ErrCorrupt, h.index.Len(), h.index.Size(), ref.entries, ref.set.Size))
 			}
 			return nil
 		})
@@ -236,7 +236,7 @@ func (r *ranges) whole(ctx context.Context, ref *setRef) ([]byte, error) {
 			attempt, cancel := context.WithTimeout(ctx, pieceTimeout(length))
 			next, _, err = r.store.ReadAll(attempt, ref.set.Key, length, objectstore.GetOptions{Range: objectstore.Range{Offset: int64(len(data)), Length: length}})
 			cancel()
-			if err == nil || !objectstore.IsTransient(err) || try == pieceTries-1 || ctx.Err() != nil {
+			if !objectstore.IsTransient(err) || try == pieceTries-1 || ctx.Err() != nil {
 				break
 			}
 			time.Sleep(50 * time.Millisecond << try)

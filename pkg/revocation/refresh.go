@@ -61,8 +61,8 @@ func (f *flight) watch() {
 func (f *flight) ran() time.Duration { return time.Duration(f.awake.Load()) * awakeStep }
 
 // fresh sees to it that what is warm is young enough for a request that
-// arrived at now, waiting if it must and may. Afterwards the request is
-// answered from whatever is warm.
+// arrived at now, by the wall clock, waiting if it must and may. Afterwards the
+// request is answered from whatever is warm.
 func (c *Cache) fresh(ctx context.Context, now time.Time) {
 	age, warm := c.age(now)
 	after := c.config.RevalidateAfter
@@ -72,7 +72,7 @@ func (c *Cache) fresh(ctx context.Context, now time.Time) {
 	f, wait := c.join(now), c.config.ColdWait
 	if warm {
 		inTime := age >= 0 && (age < after || c.begunInTime(f, now.Add(after-age)))
-		if after > 0 && (inTime || c.failing(f, now)) {
+		if after != 0 && (inTime || c.failing(f, now)) {
 			return
 		}
 		if age >= 0 && age <= c.config.MaxUnvalidated {
@@ -95,7 +95,7 @@ func (c *Cache) age(now time.Time) (time.Duration, bool) {
 	if s == nil {
 		return 0, false
 	}
-	return now.Round(0).Sub(s.validated), true
+	return now.Sub(s.validated), true
 }
 
 // begunInTime reports that f began before what is warm was due to be revalidated:
@@ -104,7 +104,7 @@ func (c *Cache) age(now time.Time) (time.Duration, bool) {
 func (c *Cache) begunInTime(f *flight, due time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !f.begun.IsZero() && f.begun.Before(due.Round(0))
+	return f.begun.Before(due)
 }
 
 // failing reports that waiting for f is of no use to a request that can be
@@ -114,14 +114,13 @@ func (c *Cache) begunInTime(f *flight, due time.Time) bool {
 // an environment that is frozen after each request would never see a refresh
 // through.
 func (c *Cache) failing(f *flight, now time.Time) bool {
-	now = now.Round(0)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.hangs(f) {
 		return true
 	}
 	since := now.Sub(c.failedAt)
-	return !c.failedAt.IsZero() && since >= 0 && since < min(c.config.RevalidateAfter/2, maxBackoff)
+	return since >= 0 && since < min(c.config.RevalidateAfter/2, maxBackoff)
 }
 
 // hangs reports that f has been under way for longer than a request would wait.
@@ -137,7 +136,7 @@ func (c *Cache) join(now time.Time) *flight {
 	defer c.mu.Unlock()
 	running := c.flight != nil
 	if running {
-		patience := now.Round(0).Sub(c.flight.begun)
+		patience := now.Sub(c.flight.begun)
 		running = patience < flightPatience && patience > -flightPatience
 		if !running && patience > 0 && patience <= flightTimeout && c.hangs(c.flight) {
 			c.failedAt = c.clock() // a freeze would say nothing of S3
@@ -151,7 +150,7 @@ func (c *Cache) join(now time.Time) *flight {
 		}
 		c.start(f)
 		return f
-	case c.config.RevalidateAfter > 0:
+	case c.config.RevalidateAfter != 0:
 		return c.flight
 	case c.next == nil:
 		c.next = newFlight()
@@ -166,9 +165,7 @@ func newFlight() *flight { return &flight{done: make(chan struct{})} }
 func (c *Cache) start(f *flight) {
 	c.flight, c.next = f, nil
 	f.begun = c.clock()
-	if c.config.RevalidateAfter > 0 {
-		go f.watch()
-	}
+	go f.watch()
 	go func() {
 		defer close(f.done)
 		ctx, cancel := context.WithTimeout(context.Background(), flightTimeout)

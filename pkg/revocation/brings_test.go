@@ -1,0 +1,142 @@
+package revocation_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/crlgate/crlgate/internal/pki"
+	"github.com/crlgate/crlgate/pkg/catalog"
+	"github.com/crlgate/crlgate/pkg/clientcert"
+	"github.com/crlgate/crlgate/pkg/objectstore"
+	"github.com/crlgate/crlgate/pkg/revocation"
+)
+
+const answer = 300 * time.Millisecond // what S3 takes for one
+
+// A refresh brings along what requests will need: sets that were in memory, heads of
+// those that were searched where they lie, and parts of the catalog. Afterwards a
+// request waits for no more than it would have without the replacement. What hangs is
+// left behind after two seconds.
+func TestWhatARefreshBrings(t *testing.T) {
+	for name, c := range map[string]struct {
+		part    bool
+		budget  int64
+		takes   time.Duration // the refresh
+		waits   time.Duration // a request after it
+		hangs   string        // objects that hang, by prefix
+		revoked bool
+	}{
+		"a set":                        {budget: 64 << 20, takes: 2 * answer, waits: 0, revoked: true},
+		"a head":                       {budget: 1, takes: 2 * answer, waits: answer, revoked: true},
+		"a part, and its set":          {part: true, budget: 64 << 20, takes: 3 * answer, waits: 0, revoked: true},
+		"a part, and its head":         {part: true, budget: 1, takes: 3 * answer, waits: answer, revoked: true},
+		"a set that hangs":             {budget: 64 << 20, takes: answer + 2*time.Second, waits: 0, hangs: catalog.SetPrefix},
+		"a head that hangs":            {budget: 1, takes: answer + 2*time.Second, waits: revocation.DefaultColdWait, hangs: catalog.SetPrefix},
+		"a part that hangs":            {part: true, budget: 64 << 20, takes: answer + 2*time.Second, waits: 0, hangs: "catalog/"},
+		"a part, and a set that hangs": {part: true, budget: 64 << 20, takes: answer + 2*time.Second, waits: 0, hangs: catalog.SetPrefix},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newParted(t, c.part)
+			var told told
+			config := revocation.Config{RevalidateAfter: revocation.DefaultRevalidateAfter, MaxUnvalidated: revocation.DefaultMaxUnvalidated, MemoryBudget: c.budget}
+			begin := time.Now()
+			now := func() time.Time { return w.now().Add(time.Since(begin)) }
+			r := revocation.New(w.cache, config, now, told.log(), &told)
+			if a := r.Ask(t.Context(), w.cert, now()); a.Status != revocation.Good {
+				t.Fatalf("%s: %s", name, state(a))
+			}
+			told.take()
+			w.changed(w.publish(7, 2, 71, 72))
+			w.pass(revocation.DefaultRevalidateAfter / 2)
+			release := make(chan struct{})
+			w.cache.Delay(objectstore.OpGet, answer)
+			if c.hangs != "" {
+				w.cache.Before(func(op objectstore.Op, key string) error {
+					if op == objectstore.OpGet && strings.HasPrefix(key, c.hangs) {
+						<-release
+					}
+					return nil
+				})
+			}
+			if a := r.Ask(t.Context(), w.cert, now()); a.Status != revocation.Good { // begins it in the background
+				t.Errorf("%s: %s before the refresh", name, state(a))
+			}
+			time.Sleep(4 * time.Second)
+			if lines := strings.Join(told.take(), "\n"); !strings.Contains(lines, fmt.Sprintf("refreshed in %v", c.takes)) {
+				t.Errorf("%s: told\n%s", name, lines)
+			}
+			begun := time.Now()
+			a := r.Ask(t.Context(), w.cert, now())
+			if took := time.Since(begun); took != c.waits || c.revoked != (a.Status == revocation.Revoked) {
+				t.Errorf("%s: %s after %v, want to wait %v", name, state(a), took, c.waits)
+			}
+			close(release)
+			time.Sleep(time.Minute)
+		})
+	}
+}
+
+// newParted is a CA of many partitions, or of so few that all stand in the catalog itself.
+func newParted(t *testing.T, many bool) *parted {
+	p := &parted{partitioned: newPartitioned(t)}
+	from, to := 7, 8
+	if many {
+		from, to = 0, 40
+	}
+	var keys []string
+	for i := from; i < to; i++ {
+		keys = append(keys, p.publish(i, 1, int64(10*i+1)))
+	}
+	p.changed(keys...)
+	p.cert = p.client(7, 72)
+	return p
+}
+
+type parted struct {
+	*partitioned
+	cert *clientcert.Certificate
+}
+
+// A CRL that tells of the CAs in use is there when the catalog that has it comes
+// into force, though nobody has asked it; one that tells of others is left alone.
+func TestRefreshAsksAboutKeysInUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLive(t)
+		type pair struct{ root, sub *pki.CA }
+		pairs := map[string]pair{}
+		for _, name := range []string{"used", "idle"} {
+			root := l.newCA(name+" root", pki.CAOptions{})
+			sub := l.newCA(name+" sub", pki.CAOptions{Parent: root})
+			l.trust(name+"-root", root)
+			l.trust(name+"-sub", sub)
+			l.publish(name+"-sub", sub, 1, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour)})
+			pairs[name] = pair{root, sub}
+		}
+		l.good = parse(t, l.leaf(pairs["used"].sub, 1, pki.LeafOptions{}))
+		c := l.reader(nil)
+		if a, _ := l.timed(c); state(a) != "chain_unknown" {
+			t.Errorf("without a CRL of the root: %s", state(a))
+		}
+		for i, name := range []string{"used", "idle"} {
+			l.publish(name+"-root", pairs[name].root, 1, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: listed(pki.NoReason, int64(5000+i))})
+		}
+		l.cache.Delay(objectstore.OpGet, answer)
+		l.cache.ResetCalls()
+		time.Sleep(revocation.DefaultRevalidateAfter / 2)
+		c.Warm()
+		time.Sleep(2 * time.Second)
+		if a, took := l.timed(c); state(a) != "good" || took != 0 {
+			t.Errorf("after the refresh: %s after %v", state(a), took)
+		}
+		idle := catalog.SetPrefix + catalog.CRLName("crls/idle-root.crl")
+		for _, call := range l.cache.Calls() {
+			if strings.HasPrefix(call.Key, idle) {
+				t.Errorf("%s was read, which nobody uses", call.Key)
+			}
+		}
+		time.Sleep(time.Minute)
+	})
+}
