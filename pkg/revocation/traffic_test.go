@@ -130,12 +130,6 @@ func TestRevalidateAlways(t *testing.T) {
 		l.expect(c, "good", "revoked")
 		l.cache.Delay(objectstore.OpGet, 100*time.Millisecond)
 		l.cache.ResetCalls()
-		var wg sync.WaitGroup
-		wg.Go(func() { // begins a refresh at 0 ms, which reads the catalog at 100
-			if a, took := l.timed(c); took < 100*time.Millisecond || state(a) != "good" {
-				t.Errorf("the first: %s after %v", state(a), took)
-			}
-		})
 		// S3's answer to the first is decided; then the certificate is revoked.
 		release := make(chan struct{})
 		l.cache.After(func(op objectstore.Op, key string) error {
@@ -143,6 +137,12 @@ func TestRevalidateAlways(t *testing.T) {
 				<-release
 			}
 			return nil
+		})
+		var wg sync.WaitGroup
+		wg.Go(func() { // begins a refresh at 0 ms, which reads the catalog at 100
+			if a, took := l.timed(c); took < 100*time.Millisecond || state(a) != "good" {
+				t.Errorf("the first: %s after %v", state(a), took)
+			}
 		})
 		time.Sleep(120 * time.Millisecond)
 		for range 50 { // arrive while the first is under way: it does not do for them
