@@ -1,6 +1,7 @@
 package revocation_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -139,4 +140,52 @@ func TestRefreshAsksAboutKeysInUse(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 	})
+}
+
+// Whoever asks about a CA's key and has no time left finds out nothing that counts
+// for others: neither a refresh, nor a request that is given up.
+func TestTimeIsUpOnTheWayUp(t *testing.T) {
+	for _, budget := range []int64{64 << 20, 1} {
+		for _, refresh := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLive(t)
+				root := l.newCA("Root", pki.CAOptions{})
+				sub := l.newCA("Sub", pki.CAOptions{Parent: root})
+				l.trust("root", root)
+				l.trust("sub", sub)
+				month := l.now().Add(30 * 24 * time.Hour)
+				l.publish("sub", sub, 1, pki.CRLOptions{NextUpdate: month})
+				l.good = parse(t, l.leaf(sub, 1, pki.LeafOptions{}))
+				c := l.reader(func(c *revocation.Config) { c.MemoryBudget = budget })
+				if a, _ := l.timed(c); state(a) != "chain_unknown" {
+					t.Errorf("without a CRL of the root: %s", state(a))
+				}
+				l.publish("root", root, 1, pki.CRLOptions{NextUpdate: month, Entries: listed(pki.NoReason, 6)})
+				release, hangs := make(chan struct{}), catalog.SetPrefix+catalog.CRLName("crls/root.crl")+"/"
+				l.cache.Before(func(op objectstore.Op, key string) error {
+					if op == objectstore.OpGet && strings.HasPrefix(key, hangs) {
+						<-release
+					}
+					return nil
+				})
+				if refresh {
+					time.Sleep(revocation.DefaultRevalidateAfter / 2)
+					c.Warm()
+					time.Sleep(2500 * time.Millisecond)
+				} else {
+					c = l.reader(func(c *revocation.Config) { c.MemoryBudget = budget })
+					ctx, cancel := context.WithDeadline(t.Context(), l.clock().Add(time.Second))
+					defer cancel()
+					if a := c.Ask(ctx, l.good, l.clock()); state(a) != "cache_unavailable" {
+						t.Errorf("given up: %s", state(a))
+					}
+				}
+				close(release)
+				if a, _ := l.timed(c); state(a) != "good" {
+					t.Errorf("budget %d, refresh %v: %s %v", budget, refresh, state(a), a.Unavailable)
+				}
+				time.Sleep(time.Minute)
+			})
+		}
+	}
 }

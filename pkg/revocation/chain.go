@@ -183,9 +183,10 @@ func (c *Cache) keyState(ctx context.Context, s *snapshot, ca *authority, key is
 	}
 	st.until = sum.until
 	trace.state(&st)
-	if len(above) == 1 || st.revoked || !st.cut {
+	if st.revoked || ctx.Err() == nil && (len(above) == 1 || !st.cut) {
 		// What was found on the way up may have been cut short by the key
-		// that was asked about first, so only whole answers are remembered.
+		// that was asked about first, and anything by the end of the time
+		// that was left: only whole answers are remembered.
 		ca.keys.put(key, st)
 	}
 	return st

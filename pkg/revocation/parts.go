@@ -170,12 +170,10 @@ func (c *Cache) fill(ctx context.Context, slots []*slot, now time.Time) (current
 
 // await waits for a part.
 func (c *Cache) await(ctx context.Context, l *partLoad) error {
-	t := time.NewTimer(c.config.ColdWait)
-	defer t.Stop()
 	select {
 	case <-l.done:
 		return l.err
-	case <-t.C:
+	case <-time.After(c.config.ColdWait):
 	case <-ctx.Done():
 	}
 	return errors.New("a part of the catalog is still being fetched")
@@ -268,7 +266,6 @@ func (c *Cache) refill(ctx context.Context, next *snapshot) {
 		select {
 		case <-l.done:
 		case <-ctx.Done():
-			return
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -46,12 +47,10 @@ type flight struct {
 // counts as one, whatever the length of the freeze.
 func (f *flight) watch() {
 	for {
-		t := time.NewTimer(awakeStep)
 		select {
 		case <-f.done:
-			t.Stop()
 			return
-		case <-t.C:
+		case <-time.After(awakeStep):
 			f.awake.Add(1)
 		}
 	}
@@ -66,34 +65,30 @@ func (f *flight) ran() time.Duration { return time.Duration(f.awake.Load()) * aw
 func (c *Cache) fresh(ctx context.Context, now time.Time) {
 	age, warm := c.age(now)
 	after := c.config.RevalidateAfter
-	if warm && age >= 0 && age < after/2 {
+	if age < after/2 {
 		return
 	}
 	f, wait := c.join(now), c.config.ColdWait
-	if warm {
-		inTime := age >= 0 && (age < after || c.begunInTime(f, now.Add(after-age)))
-		if after != 0 && (inTime || c.failing(f, now)) {
-			return
-		}
-		if age >= 0 && age <= c.config.MaxUnvalidated {
-			wait = c.config.WarmWait // else what is warm answers with a hit and nothing more
-		}
+	if warm && after != 0 && (age < after || c.begunInTime(f, now.Add(after-age)) || c.failing(f, now)) {
+		return
 	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
+	if age <= c.config.MaxUnvalidated {
+		wait = c.config.WarmWait // else what is warm answers with a hit and nothing more
+	}
 	select {
 	case <-f.done:
-	case <-t.C:
+	case <-time.After(wait):
 		f.vain.Store(true)
 	case <-ctx.Done():
 	}
 }
 
-// age returns how long ago the catalog was last known to be current.
-func (c *Cache) age(now time.Time) (time.Duration, bool) {
+// age returns how long ago the catalog was last known to be current: beyond all
+// bounds where there is none, or where that moment lies ahead.
+func (c *Cache) age(now time.Time) (age time.Duration, warm bool) {
 	s := c.current.Load()
-	if s == nil {
-		return 0, false
+	if s == nil || now.Before(s.validated) {
+		return math.MaxInt64, s != nil
 	}
 	return now.Sub(s.validated), true
 }
@@ -190,12 +185,10 @@ func (c *Cache) start(f *flight) {
 // beginAfter begins next when before is done, or has taken too long, unless a
 // request has begun it by then.
 func (c *Cache) beginAfter(before, next *flight) {
-	t := time.NewTimer(flightPatience)
-	defer t.Stop()
 	select {
 	case <-before.done:
 	case <-next.done:
-	case <-t.C:
+	case <-time.After(flightPatience):
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -349,14 +342,12 @@ func (c *Cache) warm(ctx context.Context, next *snapshot) {
 		select {
 		case <-h.done:
 		case <-ctx.Done():
-			return
 		}
 	}
 	for _, l := range loads {
 		select {
 		case <-l.done:
 		case <-ctx.Done():
-			return
 		}
 	}
 	for _, a := range next.cas {
@@ -380,11 +371,9 @@ func (c *Cache) brief(ctx context.Context, done <-chan struct{}, vain *atomic.Bo
 	if failing || vain.Load() {
 		return
 	}
-	t := time.NewTimer(c.config.WarmWait)
-	defer t.Stop()
 	select {
 	case <-done:
-	case <-t.C:
+	case <-time.After(c.config.WarmWait):
 		vain.Store(true)
 	case <-ctx.Done():
 	}

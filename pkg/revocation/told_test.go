@@ -2,6 +2,7 @@ package revocation_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -133,6 +134,10 @@ func TestWhatARefreshTells(t *testing.T) {
 			}, false, []string{`log: level=ERROR msg="catalog not revalidated"…is in force: an old catalog was put back`, "metric: refused: generation", "refreshed in 0s: failed"}},
 			{"none", func() { bucket.Store(catalog.Key, []byte("<html>")) }, false, []string{`log: level=ERROR msg="catalog not revalidated" err="` + catalog.Key + `: …`, "metric: refused: malformed", "refreshed in 0s: failed"}},
 			{"another format", func() { bucket.Store(catalog.Key, []byte(`{"format":99}`)) }, false, []string{`log: level=ERROR msg="catalog not revalidated"…`, "metric: refused: format", "refreshed in 0s: failed"}},
+			{"a CA's certificate that is none", func() {
+				junk := []byte{0, 0, 0}
+				bucket.Store(catalog.Key, fmt.Appendf(nil, `{"format":1,"generation":9000000000,"cas":{"live":{"certificates":[{"der":"AAAA","fingerprint":"%x"}]}}}`, sha256.Sum256(junk)))
+			}, false, []string{`log: level=ERROR msg="catalog not revalidated" err="` + catalog.Key + `: CA live…`, "metric: refused: malformed", "refreshed in 0s: failed"}},
 			{"slow", func() {
 				take()
 				bucket.Delay(objectstore.OpGet, 300*time.Millisecond)
@@ -148,6 +153,17 @@ func TestWhatARefreshTells(t *testing.T) {
 				t.Errorf("%s: the catalog was read again", step.what)
 			}
 		}
+	})
+}
+
+// What panics in the metrics is logged, and is no failure of what they measure.
+func TestPanicsInMetricsAreLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLive(t)
+		var told told
+		c := revocation.New(l.cache, revocation.Config{RevalidateAfter: time.Second, MaxUnvalidated: time.Minute, MemoryBudget: 1 << 20}, l.clock, told.log(), brokenMetrics{})
+		l.expect(c, "good", "revoked")
+		told.want(t, "cold", `log: level=ERROR msg="metrics not recorded" err="panic: metrics…panic_test.go`, `log: level=ERROR msg="set not reported" err="panic: metrics…panic_test.go`, `log: level=INFO msg="catalog in force"`)
 	})
 }
 

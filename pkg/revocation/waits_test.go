@@ -153,6 +153,20 @@ func TestWaitForARefreshUnderWay(t *testing.T) {
 	}
 }
 
+// Nobody waits before REVALIDATE_AFTER, though the clock has gone back behind the
+// moment at which the refresh under way began.
+func TestWaitForARefreshThatLiesAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t, nil)
+		w.slow(300 * time.Millisecond)
+		w.later(revocation.DefaultRevalidateAfter + time.Second)
+		w.leave()
+		w.later(-1500 * time.Millisecond)
+		w.wait("at an age of 9.5s", 0)
+		w.end()
+	})
+}
+
 // A refresh that has been under way for a second, or a quarter of REVALIDATE_AFTER,
 // is waited for by no other request, whether or not one has waited for it.
 func TestWaitForARefreshThatHangs(t *testing.T) {
