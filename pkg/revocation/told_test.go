@@ -167,6 +167,39 @@ func TestPanicsInMetricsAreLogged(t *testing.T) {
 	})
 }
 
+// inForce notes the generation in force when a refresh is told.
+type inForce struct {
+	told
+	cache      *revocation.Cache
+	generation []uint64
+}
+
+func (f *inForce) Refreshed(time.Duration, error) {
+	if c := f.cache.Catalog(); c != nil {
+		f.generation = append(f.generation, c.Generation)
+	}
+}
+
+// Catalog is nil till there is one, and what a refresh brought once that is told.
+func TestCatalogInForce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, f := newLive(t), &inForce{}
+		saved, _, _ := l.cache.Load(catalog.Key)
+		l.cache.Remove(catalog.Key)
+		f.cache = revocation.New(l.cache, revocation.Config{MaxUnvalidated: time.Minute, MemoryBudget: 1 << 20}, l.clock, slog.New(slog.DiscardHandler), f)
+		if f.cache.Catalog() != nil {
+			t.Error("a catalog before the first")
+		}
+		l.timed(f.cache)
+		l.cache.Store(catalog.Key, saved)
+		l.timed(f.cache)
+		want, err := catalog.Parse(saved)
+		if err != nil || !slices.Equal(f.generation, []uint64{want.Generation}) || f.cache.Catalog().Generation != want.Generation {
+			t.Errorf("generations %d in force, want %d, %v", f.generation, want.Generation, err)
+		}
+	})
+}
+
 // readFunc is a bucket that is read by a function.
 type readFunc func(ctx context.Context, key string, maxBytes int64, opts objectstore.GetOptions) ([]byte, objectstore.Object, error)
 
