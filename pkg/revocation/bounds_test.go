@@ -1,9 +1,11 @@
 package revocation
 
 import (
+	"bytes"
 	lru "container/list"
 	"context"
 	"encoding/binary"
+	"log/slog"
 	"maps"
 	"slices"
 	"testing"
@@ -114,6 +116,40 @@ func TestPiecesAreBounded(t *testing.T) {
 		if slices.Sort(held); !slices.Equal(held, step.held) || r.recent.Len() != len(held) {
 			t.Errorf("step %d: %v are held, want %v", i, held, step.held)
 		}
+	}
+}
+
+// A request that is being answered keeps the sets that its catalog names, whatever
+// replaces them meanwhile.
+func TestSetsAreHeld(t *testing.T) {
+	var b serialset.Builder
+	if err := b.Append(1, []byte{5}, []uint32{1}, []uint8{0}); err != nil {
+		t.Fatal(err)
+	}
+	img, err := b.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var body bytes.Buffer
+	if _, err := img.WriteTo(&body); err != nil {
+		t.Fatal(err)
+	}
+	s := &pieceStore{body: body.Bytes()}
+	c := New(s, Config{MemoryBudget: 1 << 20}, time.Now, slog.New(slog.DiscardHandler), nil)
+	one, other := s.ref(), s.ref()
+	for _, ref := range []*setRef{one, other} {
+		ref.digest, ref.entries = img.Digest(), img.Len()
+	}
+	l := c.sets.load(one)
+	if <-l.done; l.err != nil || c.sets.get(one) == nil {
+		t.Fatalf("not loaded: %v", l.err)
+	}
+	c.sets.forget([]serialset.Digest{img.Digest()})
+	if set := c.sets.get(one); set == nil {
+		t.Error("it is gone for the request that has asked it")
+	}
+	if set := c.sets.get(other); set != nil {
+		t.Error("it is still there for others")
 	}
 }
 

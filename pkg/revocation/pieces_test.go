@@ -43,8 +43,8 @@ func (s *pieceStore) ref() *setRef {
 }
 
 var pieces = func() []byte {
-	b := make([]byte, 2*pieceSize)
-	b[0], b[pieceSize-1], b[pieceSize], b[2*pieceSize-1] = 1, 2, 3, 4
+	b := make([]byte, 2*pieceSize+5)
+	b[0], b[pieceSize-1], b[pieceSize], b[2*pieceSize-1], b[2*pieceSize+4] = 1, 2, 3, 4, 5
 	return b
 }()
 
@@ -56,7 +56,7 @@ func TestWholeInPieces(t *testing.T) {
 	if err != nil || !bytes.Equal(data, pieces) {
 		t.Errorf("%d octets, %v", len(data), err)
 	}
-	if want := []objectstore.Range{{Length: pieceSize}, {Offset: pieceSize, Length: pieceSize}}; !slices.Equal(s.asked, want) {
+	if want := []objectstore.Range{{Length: pieceSize}, {Offset: pieceSize, Length: pieceSize}, {Offset: 2 * pieceSize, Length: 5}}; !slices.Equal(s.asked, want) {
 		t.Errorf("read %v, want %v", s.asked, want)
 	}
 }

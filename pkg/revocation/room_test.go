@@ -177,6 +177,85 @@ func TestRemovedCAMakesRoom(t *testing.T) {
 	}
 }
 
+// A set that fails needs no room, long before it is asked for again.
+func TestFailedSetLeavesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t)
+		r := c.reader(func(config *revocation.Config) { config.MemoryBudget = max(c.room["a"], c.room["b"]) })
+		c.cache.Before(func(_ objectstore.Op, key string) error {
+			if key == c.key["a"] {
+				return objectstoretest.Answer(403, "AccessDenied")
+			}
+			return nil
+		})
+		r.Ask(t.Context(), c.cert["a"], c.clock())
+		synctest.Wait()
+		c.ask(r, "b")
+		c.had("b", 1)
+	})
+}
+
+// A fetch that a freeze interrupted, and in the place of which there is another,
+// needs room until it ends.
+func TestThawedSetLeavesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t)
+		r := c.reader(func(config *revocation.Config) { config.MemoryBudget = c.room["a"] + c.room["c"] })
+		release := make(chan struct{})
+		c.cache.Before(func(_ objectstore.Op, key string) error {
+			if key == c.key["a"] {
+				<-release
+			}
+			return nil
+		})
+		r.Warm()
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		r.Ask(ctx, c.cert["a"], c.clock())
+		c.up()
+		c.later(10 * time.Minute)
+		c.ask(r, "a")
+		c.had("a, again", 1)
+		close(release)
+		synctest.Wait()
+		c.ask(r, "c")
+		c.had("both of a, and c", 3)
+	})
+}
+
+// What was read of sets, whole or in parts, is not read again, however many there are
+// and whatever comes into the catalog beside them.
+func TestNothingIsReadTwice(t *testing.T) {
+	for name, budget := range map[string]int64{"whole": 64 << 20, "by range": 1} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCrowd(t)
+			r := c.reader(func(config *revocation.Config) { config.MemoryBudget = budget })
+			all := func() {
+				for range 2 {
+					for ca := range c.cert {
+						c.ask(r, ca)
+					}
+					c.later(10 * time.Second)
+				}
+			}
+			all()
+			had := c.loaded + c.ranges
+			c.publish("live", c.ca, 2, pki.CRLOptions{NextUpdate: c.now().Add(24 * time.Hour), Entries: listed(pki.NoReason, 667)})
+			c.cache.ResetCalls()
+			all()
+			for _, call := range c.cache.Calls() {
+				if call.Op == objectstore.OpGet && call.Key != catalog.Key {
+					t.Errorf("%s: %s is read again", name, call.Key)
+				}
+			}
+			if c.loaded+c.ranges != had || had == 0 {
+				t.Errorf("%s: %d reads, and then %d", name, had, c.loaded+c.ranges)
+			}
+		})
+	}
+}
+
 // A set that had no room is tried again after five seconds, or when the clock goes
 // back.
 func TestRoomIsTriedAgain(t *testing.T) {

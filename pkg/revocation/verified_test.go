@@ -75,6 +75,9 @@ func TestSetAndCatalogDisagree(t *testing.T) {
 				if whole := budget > 1; whole && c.corrupt != strings.Contains(lines, `level=ERROR msg="set fails its hash"`) || whole && !c.corrupt && !strings.Contains(lines, `level=ERROR msg="set not loaded"`) {
 					t.Errorf("%s: logged\n%s", name, lines)
 				}
+				if c.set == nil && c.catalog == nil && strings.Contains(lines, "range read") {
+					t.Errorf("%s: told\n%s", name, lines)
+				}
 				if strings.Contains(lines, "set loaded") {
 					t.Errorf("%s: loaded all the same:\n%s", name, lines)
 				}
