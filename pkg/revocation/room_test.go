@@ -213,6 +213,7 @@ func TestThawedSetLeavesRoom(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		r.Ask(ctx, c.cert["a"], c.clock())
+		synctest.Wait()
 		c.up()
 		c.later(10 * time.Minute)
 		c.ask(r, "a")
