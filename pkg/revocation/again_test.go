@@ -41,7 +41,7 @@ func aSet(t *testing.T, budget int64) *needed {
 func aPart(t *testing.T) *needed {
 	p := newPartitioned(t)
 	keys := []string{}
-	for i := range 40 {
+	for i := range 34 {
 		keys = append(keys, p.publish(i, 1))
 	}
 	p.changed(keys...)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/crlgate/crlgate/internal/pki"
 	"github.com/crlgate/crlgate/pkg/catalog"
-	"github.com/crlgate/crlgate/pkg/clientcert"
 	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/revocation"
 )
@@ -40,65 +39,53 @@ func TestWhatARefreshBrings(t *testing.T) {
 		"a part, and a set that hangs": {part: true, budget: 64 << 20, takes: answer + 2*time.Second, waits: 0, hangs: catalog.SetPrefix},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newParted(t, c.part)
+			p := newPartitioned(t)
+			many := 1
+			if c.part {
+				many = 34 // more than stand in the catalog itself
+			}
+			var keys []string
+			for i := range many {
+				keys = append(keys, p.publish(i, 1, int64(10*i+1)))
+			}
+			p.changed(keys...)
+			cert, begin := p.client(0, 2), time.Now()
+			now := func() time.Time { return p.now().Add(time.Since(begin)) }
 			var told told
 			config := revocation.Config{RevalidateAfter: revocation.DefaultRevalidateAfter, MaxUnvalidated: revocation.DefaultMaxUnvalidated, MemoryBudget: c.budget}
-			begin := time.Now()
-			now := func() time.Time { return w.now().Add(time.Since(begin)) }
-			r := revocation.New(w.cache, config, now, told.log(), &told)
-			if a := r.Ask(t.Context(), w.cert, now()); a.Status != revocation.Good {
+			r := revocation.New(p.cache, config, now, told.log(), &told)
+			if a := r.Ask(t.Context(), cert, now()); a.Status != revocation.Good {
 				t.Fatalf("%s: %s", name, state(a))
 			}
 			told.take()
-			w.changed(w.publish(7, 2, 71, 72))
-			w.pass(revocation.DefaultRevalidateAfter / 2)
+			p.changed(p.publish(0, 2, 1, 2))
+			p.pass(revocation.DefaultRevalidateAfter / 2)
 			release := make(chan struct{})
-			w.cache.Delay(objectstore.OpGet, answer)
+			p.cache.Delay(objectstore.OpGet, answer)
 			if c.hangs != "" {
-				w.cache.Before(func(op objectstore.Op, key string) error {
+				p.cache.Before(func(op objectstore.Op, key string) error {
 					if op == objectstore.OpGet && strings.HasPrefix(key, c.hangs) {
 						<-release
 					}
 					return nil
 				})
 			}
-			if a := r.Ask(t.Context(), w.cert, now()); a.Status != revocation.Good { // begins it in the background
+			if a := r.Ask(t.Context(), cert, now()); a.Status != revocation.Good { // begins it in the background
 				t.Errorf("%s: %s before the refresh", name, state(a))
 			}
 			time.Sleep(4 * time.Second)
 			if lines := strings.Join(told.take(), "\n"); !strings.Contains(lines, fmt.Sprintf("refreshed in %v", c.takes)) {
 				t.Errorf("%s: told\n%s", name, lines)
 			}
-			begun := time.Now()
-			a := r.Ask(t.Context(), w.cert, now())
-			if took := time.Since(begun); took != c.waits || c.revoked != (a.Status == revocation.Revoked) {
+			asked := time.Now()
+			a := r.Ask(t.Context(), cert, now())
+			if took := time.Since(asked); took != c.waits || c.revoked != (a.Status == revocation.Revoked) {
 				t.Errorf("%s: %s after %v, want to wait %v", name, state(a), took, c.waits)
 			}
 			close(release)
 			time.Sleep(time.Minute)
 		})
 	}
-}
-
-// newParted is a CA of many partitions, or of so few that all stand in the catalog itself.
-func newParted(t *testing.T, many bool) *parted {
-	p := &parted{partitioned: newPartitioned(t)}
-	from, to := 7, 8
-	if many {
-		from, to = 0, 40
-	}
-	var keys []string
-	for i := from; i < to; i++ {
-		keys = append(keys, p.publish(i, 1, int64(10*i+1)))
-	}
-	p.changed(keys...)
-	p.cert = p.client(7, 72)
-	return p
-}
-
-type parted struct {
-	*partitioned
-	cert *clientcert.Certificate
 }
 
 // A CRL that tells of the CAs in use is there when the catalog that has it comes

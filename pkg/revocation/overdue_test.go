@@ -103,7 +103,7 @@ func TestPartIsWaitedForWhenOverdue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPartitioned(t)
 		var keys []string
-		for i := range 40 {
+		for i := range 34 {
 			keys = append(keys, p.publish(i, 1, int64(10*i+1)))
 		}
 		p.changed(keys...)

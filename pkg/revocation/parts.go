@@ -44,9 +44,7 @@ func newSlots(table *catalog.Parts, old *authority, oldAt time.Time) []*slot {
 			slots[i].filled.Store(&filling{})
 			continue
 		}
-		if f := old.filling(i, table.Bits, ref, oldAt); f != nil {
-			slots[i].filled.Store(f)
-		}
+		slots[i].filled.Store(old.filling(i, table.Bits, ref, oldAt))
 	}
 	return slots
 }
@@ -67,7 +65,7 @@ func (a *authority) filling(i, bits int, digest string, at time.Time) *filling {
 	switch {
 	case f == nil:
 		return nil
-	case old.digest == digest && bits == a.table.Bits, !f.at.IsZero():
+	case old.digest == digest, !f.at.IsZero():
 		return f
 	}
 	return &filling{f.lists, at}
@@ -110,9 +108,6 @@ func (a *authority) at(points []point) func(func(*list, time.Time) bool) {
 			if !yield(l, time.Time{}) {
 				return
 			}
-		}
-		if a.table == nil {
-			return
 		}
 		seen := map[*slot]bool{}
 		for _, s := range a.slotsOf(points, nil) {
@@ -179,12 +174,13 @@ func (c *Cache) await(ctx context.Context, l *partLoad) error {
 	return errors.New("a part of the catalog is still being fetched")
 }
 
-// over reports whether a part could not be fetched and may be tried again.
+// over reports whether a part could not be fetched and may be tried again: of one
+// that was fetched no load is kept.
 func (l *partLoad) over(now time.Time) bool {
 	age := now.Sub(l.begun)
 	select {
 	case <-l.done:
-		return l.err != nil && (age > loadRetry || age < 0)
+		return age > loadRetry || age < 0
 	default:
 		return age >= loadRetry+flightTimeout || age < 0
 	}

@@ -226,7 +226,7 @@ func TestNotModifiedWithoutACatalog(t *testing.T) {
 func TestReadsAreBounded(t *testing.T) {
 	p := newPartitioned(t)
 	keys := []string{}
-	for i := range 64 {
+	for i := range 34 {
 		keys = append(keys, p.publish(i, 1))
 	}
 	p.changed(keys...)

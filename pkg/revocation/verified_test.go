@@ -90,7 +90,7 @@ func TestSetAndCatalogDisagree(t *testing.T) {
 func TestPartAndCatalogDisagree(t *testing.T) {
 	p := newPartitioned(t)
 	keys := []string{}
-	for i := range 40 {
+	for i := range 34 {
 		keys = append(keys, p.publish(i, 1))
 	}
 	p.changed(keys...)
