@@ -229,6 +229,66 @@ func TestSetOfTheWholeBudget(t *testing.T) {
 	})
 }
 
+// TestSetOnItsWay: while the set of a new CRL is being fetched, no request waits for it
+// as long as what answers in its place is young, and one does once that is overdue.
+func TestSetOnItsWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLive(t)
+		c := l.reader(nil)
+		l.expect(c, "good", "revoked")
+		l.publish("live", l.ca, 2, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: listed(pki.KeyCompromise, 666, 667)})
+		key, hang := l.setKey(), time.Hour
+		l.cache.Before(func(_ objectstore.Op, of string) error {
+			if of == key {
+				time.Sleep(hang)
+			}
+			return nil
+		})
+		time.Sleep(6 * time.Second)
+		l.timed(c) // begins a refresh, which gives the set up after two seconds
+		time.Sleep(3 * time.Second)
+		for _, want := range []time.Duration{0, revocation.DefaultWarmWait, 0} {
+			if a, took := l.timed(c); took != want || state(a) != "good" || a.CRL.Number != "1" || a.Age < 9*time.Second {
+				t.Errorf("%s by %+v after %v, want %v", state(a), a.CRL, took, want)
+			}
+			time.Sleep(4 * time.Second)
+		}
+		time.Sleep(2 * time.Hour)
+	})
+	w := newRFCWorld(t)
+	ca := w.newCA("A", pki.CAOptions{})
+	good := w.leaf(ca, 1, pki.LeafOptions{})
+	w.trust("a", ca)
+	w.publish("a", ca, 1, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 7)})
+	w.want(good, "good")
+	w.publish("a", ca, 2, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 7, 8)})
+	restore := w.lose("a")
+	w.want(good, "good")
+	restore()
+	w.later(3 * time.Second)
+	if a := w.ask(good); state(a) != "good" || a.CRL.Number != "2" || a.Age != 0 || a.Stale {
+		t.Errorf("overdue, and its successor there at once: %s, %+v", state(a), a)
+	}
+}
+
+// TestNoRoomForTheNext: a set for which there is no room beside its predecessor is
+// searched where it lies, and the predecessor does not answer in its place.
+func TestNoRoomForTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLive(t)
+		object, _, _ := l.cache.Load(l.setKey())
+		c := l.reader(func(c *revocation.Config) { c.MemoryBudget = serialset.MaxMemory(int64(len(object))) * 3 / 2 })
+		l.expect(c, "good", "revoked")
+		l.publish("live", l.ca, 2, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: listed(pki.KeyCompromise, 1)})
+		time.Sleep(time.Minute)
+		l.expect(c, "revoked", "good")
+		synctest.Wait()
+		if l.counts.ranges == 0 {
+			t.Error("nothing was read by range")
+		}
+	})
+}
+
 // TestHangingSmallSetIsAskedForOnce: a request that waited for a set in vain asks for
 // nothing else in its place, and names it.
 func TestHangingSmallSetIsAskedForOnce(t *testing.T) {
@@ -243,8 +303,13 @@ func TestHangingSmallSetIsAskedForOnce(t *testing.T) {
 			return nil
 		})
 		l.cache.ResetCalls()
-		if a, took := l.timed(c); took != revocation.DefaultColdWait || state(a) != "cache_unavailable" || !strings.Contains(a.Detail, key+": still being fetched") {
+		begin := time.Now()
+		a, trace := c.Explain(t.Context(), l.good, l.clock())
+		if took := time.Since(begin); took != revocation.DefaultColdWait || state(a) != "cache_unavailable" || !strings.Contains(a.Detail, key+": still being fetched") {
 			t.Errorf("%s after %v: %s", state(a), took, a.Detail)
+		}
+		if n := trace.Considered.Lists[0].Lookups[0]; n.Err == nil || n.Age != 0 {
+			t.Errorf("%+v", n)
 		}
 		l.up()
 		time.Sleep(2 * time.Hour)

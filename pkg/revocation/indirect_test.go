@@ -66,6 +66,9 @@ func TestIndirect(t *testing.T) {
 	c := w.newCA("C", pki.CAOptions{})
 	w.trust("c", c)
 	w.want(w.leaf(c, 1, delegated(t, lists)), "good")
+	if a := w.ask(w.leaf(c, 1, delegated(t, lists))); a.Age != 0 || a.Stale || a.CRL == nil {
+		t.Errorf("%+v", a)
+	}
 	// Without cRLIssuer, the CRL of another issuer says nothing (§6.3.3 b 1).
 	w.want(w.leaf(a, 2, pki.LeafOptions{}), "no_crl")
 	w.want(w.leaf(a, 8, pki.LeafOptions{}), "no_crl")

@@ -104,7 +104,10 @@ func TestFrozenAfterAFailure(t *testing.T) {
 		return state(c.Ask(t.Context(), cert, now))
 	}
 	explain := func(c *revocation.Cache, cert *clientcert.Certificate, now time.Time) string {
-		a, _ := c.Explain(t.Context(), cert, now)
+		a, trace := c.Explain(t.Context(), cert, now)
+		if l := trace.Considered.Lists[0].Lookups[0]; l.Age != 0 || (l.Err != nil) != (a.Unavailable != nil) {
+			t.Errorf("%+v", l)
+		}
 		return state(a)
 	}
 	serial := func(c *revocation.Cache, cert *clientcert.Certificate, now time.Time) string {

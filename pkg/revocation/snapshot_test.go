@@ -115,6 +115,10 @@ func TestHeadsInUseAreFetchedFirst(t *testing.T) {
 		publish(2)
 		c := l.reader(nil)
 		l.expect(c, "good", "revoked")
+		synctest.Wait()
+		if l.loaded != 0 {
+			t.Errorf("fetched whole for two look-ups")
+		}
 		set := publish(3)
 		time.Sleep(revocation.DefaultRevalidateAfter * 2 / 3)
 		l.timed(c) // begins a refresh in the background
@@ -128,7 +132,13 @@ func TestHeadsInUseAreFetchedFirst(t *testing.T) {
 		if got, _ := l.sets(); got["live"] > 1 {
 			t.Errorf("%d GETs by a request", got["live"])
 		}
-		l.expect(c, "good", "revoked")
+		for range 8 {
+			l.expect(c, "good", "revoked")
+		}
+		synctest.Wait()
+		if l.loaded != 1 {
+			t.Errorf("not fetched whole for as many look-ups as pay")
+		}
 	})
 }
 
