@@ -1,12 +1,14 @@
 package revocation_test
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/crlgate/crlgate/internal/pki"
+	"github.com/crlgate/crlgate/pkg/catalog"
 	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/objectstore/objectstoretest"
 	"github.com/crlgate/crlgate/pkg/revocation"
@@ -287,6 +289,36 @@ func TestNoRoomForTheNext(t *testing.T) {
 			t.Error("nothing was read by range")
 		}
 	})
+	// Where the room is gone once the set is there, the same request sees so.
+	w := newRFCWorld(t)
+	ca, other := w.newCA("A", pki.CAOptions{}), w.newCA("Other", pki.CAOptions{})
+	w.trust("a", ca)
+	w.trust("other", other)
+	w.publish("a", ca, 1, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 7)})
+	w.publish("other", other, 1, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 8)})
+	w.restart()
+	leaf, ofOther := w.leaf(ca, 9, pki.LeafOptions{}), w.leaf(other, 8, pki.LeafOptions{})
+	size := serialset.MaxMemory(w.setSize("a"))
+	w.read = revocation.New(w.cache, revocation.Config{MaxUnvalidated: time.Hour, MemoryBudget: size * 5 / 2}, w.now, slog.New(slog.DiscardHandler), nil)
+	w.want(leaf, "good")
+	w.publish("a", ca, 2, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 9)})
+	restore := w.lose("a")
+	w.want(leaf, "good")
+	w.want(ofOther, "revoked")
+	restore()
+	w.later(2 * time.Second)
+	w.want(leaf, "revoked")
+}
+
+// setSize is the size of the set of a CA's first CRL.
+func (w *rfcWorld) setSize(ca string) int64 {
+	w.t.Helper()
+	data, _, _ := w.cache.Load(catalog.Key)
+	c, err := catalog.Parse(data)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c.CAs[ca].CRLs[0].Set.Size
 }
 
 // TestHangingSmallSetIsAskedForOnce: a request that waited for a set in vain asks for

@@ -61,6 +61,9 @@ func TestPredecessorsAreBounded(t *testing.T) {
 				t.Fatalf("%s: %d predecessors after %d", name, len(l.priors), i)
 			}
 		}
+		if len(l.priors) != c.most {
+			t.Errorf("%s: %d predecessors are left, want %d", name, len(l.priors), c.most)
+		}
 	}
 }
 

@@ -267,6 +267,8 @@ func TestIndirectPredecessor(t *testing.T) {
 	publish(3, append(of(b, listed(pki.KeyCompromise, 2)...), of(a, listed(pki.KeyCompromise, 3)...)...)...)
 	restore := w.lose("indirect")
 	w.want(leaf, "good") // by number 2, and not by number 1
+	ofB := w.leaf(b, 1, delegated(t, lists))
+	w.want(ofB, "revoked")
 	w.want(w.leaf(a, 3, delegated(t, lists)), "good")
 	restore()
 	w.later(2e9)
@@ -274,4 +276,33 @@ func TestIndirectPredecessor(t *testing.T) {
 	w.restart()
 	w.want(leaf, "good")
 	w.want(w.leaf(a, 3, delegated(t, lists)), "revoked")
+}
+
+// TestIndirectPredecessorOfSeveral: a predecessor answers for each of the issuers whose
+// certificates it lists.
+func TestIndirectPredecessorOfSeveral(t *testing.T) {
+	w := newRFCWorld(t)
+	lists := w.newCA("Lists", pki.CAOptions{})
+	w.trust("lists", lists)
+	var first, second []pki.Entry
+	leaves := []*pki.Leaf{w.leaf(lists, 1, pki.LeafOptions{})}
+	for i := range 4 {
+		ca := w.newCA(string(rune('A'+i)), pki.CAOptions{})
+		w.trust(string(rune('a'+i)), ca)
+		first = append(first, of(ca, listed(pki.CertificateHold, int64(10+i))...)...)
+		second = append(second, of(ca, listed(pki.CertificateHold, int64(20+i))...)...)
+		leaves = append(leaves, w.leaf(ca, int64(10+i), delegated(t, lists)), w.leaf(ca, int64(20+i), delegated(t, lists)))
+	}
+	idp := &pki.IDP{Indirect: true}
+	w.publish("indirect", lists, 1, pki.CRLOptions{IDP: idp, Entries: first})
+	for _, leaf := range leaves {
+		w.ask(leaf) // so that all of its sets are in memory
+	}
+	w.publish("indirect", lists, 2, pki.CRLOptions{IDP: idp, Entries: second})
+	w.lose("indirect")
+	for i, leaf := range leaves[1:] {
+		if a := w.ask(leaf); state(a) != []string{"revoked", "good"}[i%2] || a.Age == 0 {
+			t.Errorf("%d: %s, age %v", i, state(a), a.Age)
+		}
+	}
 }

@@ -3,7 +3,6 @@ package revocation
 import (
 	"time"
 
-	"github.com/crlgate/crlgate/internal/der"
 	"github.com/crlgate/crlgate/pkg/catalog"
 	"github.com/crlgate/crlgate/pkg/clientcert"
 	"github.com/crlgate/crlgate/pkg/crl"
@@ -130,7 +129,7 @@ func directoryNames(general [][]byte) []issuer.Name {
 	for _, g := range general {
 		var name cryptobyte.String
 		in := cryptobyte.String(g)
-		if !in.ReadASN1(&name, asn1.Tag(4).ContextSpecific().Constructed()) || !der.Exact(name) {
+		if !in.ReadASN1(&name, asn1.Tag(4).ContextSpecific().Constructed()) {
 			continue
 		}
 		if n, err := issuer.ParseName(name); err == nil {

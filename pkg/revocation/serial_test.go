@@ -3,12 +3,14 @@ package revocation_test
 import (
 	"crypto/x509"
 	"errors"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/crlgate/crlgate/internal/pki"
+	"github.com/crlgate/crlgate/internal/pki/pkitest"
 	"github.com/crlgate/crlgate/pkg/crl"
 	"github.com/crlgate/crlgate/pkg/objectstore"
 	"github.com/crlgate/crlgate/pkg/objectstore/objectstoretest"
@@ -142,6 +144,11 @@ func TestSerialInParts(t *testing.T) {
 	for i := range 60 {
 		keys = append(keys, p.publish(i, 1, int64(i+1)))
 	}
+	for i := range 10 { // of two points each, which the parts are chosen by
+		idp := &pki.IDP{FullNames: []string{uri(100 + i), uri(200 + i)}}
+		keys = append(keys, key(100+i))
+		p.uploads.Store(key(100+i), pkitest.CRL(t, p.ca, pki.CRLOptions{Number: big.NewInt(1), ThisUpdate: p.now(), NextUpdate: p.now().AddDate(0, 0, 7), IDP: idp}))
+	}
 	p.changed(keys...)
 	p.cache.Before(func(_ objectstore.Op, key string) error {
 		if strings.HasPrefix(key, "catalog/") {
@@ -161,11 +168,11 @@ func TestSerialInParts(t *testing.T) {
 	for _, l := range s.Elsewhere {
 		if name := l.Record.Source.Key; listed[name] {
 			t.Errorf("%s is there twice", name)
-		} else if listed[name] = true; l.Lookups[0].Listed() != (name == key(50)) {
+		} else if listed[name] = true; len(l.Lookups) != 1 || l.Lookups[0].Listed() != (name == key(50)) {
 			t.Errorf("%s: %+v", name, l.Lookups[0])
 		}
 	}
-	if len(listed) != 60 || s.Indirect != nil || len(s.Answers) != 1 || s.Answers[0].Trace.Considered.Parts == 0 {
+	if len(listed) != 70 || s.Indirect != nil || len(s.Answers) != 1 || s.Answers[0].Trace.Considered.Parts == 0 {
 		t.Errorf("%d CRLs, %+v", len(listed), s)
 	}
 }

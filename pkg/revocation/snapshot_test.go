@@ -1,6 +1,8 @@
 package revocation_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -64,6 +66,39 @@ func TestSetsInUseAreFetchedFirst(t *testing.T) {
 			if got, _ := l.sets(); len(got) != 0 {
 				t.Errorf("number %d: GETs of sets by a request: %v", number, got)
 			}
+		}
+		// What stays as it is is not fetched again.
+		l.publish("live", l.ca, 6, pki.CRLOptions{NextUpdate: next, Entries: listed(pki.KeyCompromise, 666)})
+		l.sets()
+		time.Sleep(revocation.DefaultRevalidateAfter * 2 / 3)
+		l.timed(c)
+		time.Sleep(time.Second)
+		if got, _ := l.sets(); len(got) != 1 || got["live"] != 1 {
+			t.Errorf("GETs of sets: %v", got)
+		}
+	})
+}
+
+// TestPartsInUseAreFetchedFirst: the same of a part of the catalog, and the sets that it
+// names.
+func TestPartsInUseAreFetchedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPartitioned(t)
+		var keys []string
+		for i := range 60 {
+			keys = append(keys, p.publish(i, 1, int64(10*i+1)))
+		}
+		p.changed(keys...)
+		c, cert := p.reader(), p.client(7, 72)
+		p.ask(c, cert, revocation.Good)
+		p.changed(p.publish(7, 2, 71, 72))
+		p.pass(600 * time.Millisecond)
+		p.ask(c, cert, revocation.Good) // begins a refresh in the background
+		synctest.Wait()
+		p.cache.ResetCalls()
+		p.ask(c, cert, revocation.Revoked)
+		if n, _, read := p.read(); n != 0 {
+			t.Errorf("%d GETs by a request: %q", n, read)
 		}
 	})
 }
@@ -157,6 +192,11 @@ func TestPredecessorOutlivesCatalogs(t *testing.T) {
 		w.rewrite(func(*catalog.Catalog) {})
 		w.want(gone, "revoked")
 	}
+	// Nor does another that does not come either.
+	w.publish("a", ca, 3, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 7, 8, 9)})
+	w.lose("a")
+	w.want(gone, "revoked")
+	w.want(w.leaf(ca, 8, pki.LeafOptions{}), "good")
 	w.later(time.Hour)
 	w.want(gone, "revoked")
 }
@@ -204,4 +244,26 @@ func TestDeltaWithoutItsBase(t *testing.T) {
 		}
 	})
 	w.want(w.leaf(ca, 7, pki.LeafOptions{}), "no_crl")
+}
+
+// TestCatalogWithAnUnreadableCertificate: a catalog with something in a certificate's
+// place is refused whole, and counted as malformed; what served goes on serving.
+func TestCatalogWithAnUnreadableCertificate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLive(t)
+		c := l.reader(nil)
+		l.expect(c, "good", "revoked")
+		l.rewrite(func(c *catalog.Catalog) {
+			cert := &c.CAs["live"].Certificates[0]
+			cert.DER = []byte("no certificate")
+			sum := sha256.Sum256(cert.DER)
+			cert.Fingerprint = hex.EncodeToString(sum[:])
+		})
+		time.Sleep(time.Minute)
+		l.expect(c, "good", "revoked")
+		synctest.Wait()
+		if len(l.refused) == 0 || l.refused[0] != "malformed" {
+			t.Errorf("metrics say %q", l.refused)
+		}
+	})
 }
