@@ -33,6 +33,12 @@ func TestParseAlgorithmForms(t *testing.T) {
 	}{
 		{"RSA", tlv(0x30, rsa, null), alg{Hash: crypto.SHA256, kind: kindRSA}, ""},
 		{"RSA without parameters", tlv(0x30, rsa), alg{Hash: crypto.SHA256, kind: kindRSA}, ""},
+		{"RSA with SHA-1", tlv(0x30, oid(1, 2, 840, 113549, 1, 1, 5), null), alg{Hash: crypto.SHA1, kind: kindRSA}, ""},
+		{"RSA with SHA-384", tlv(0x30, oid(1, 2, 840, 113549, 1, 1, 12), null), alg{Hash: crypto.SHA384, kind: kindRSA}, ""},
+		{"RSA with SHA-512", tlv(0x30, oid(1, 2, 840, 113549, 1, 1, 13), null), alg{Hash: crypto.SHA512, kind: kindRSA}, ""},
+		{"ECDSA with SHA-1", tlv(0x30, oid(1, 2, 840, 10045, 4, 1)), alg{Hash: crypto.SHA1, kind: kindECDSA}, ""},
+		{"ECDSA with SHA-384", tlv(0x30, oid(1, 2, 840, 10045, 4, 3, 3)), alg{Hash: crypto.SHA384, kind: kindECDSA}, ""},
+		{"ECDSA with SHA-512", tlv(0x30, oid(1, 2, 840, 10045, 4, 3, 4)), alg{Hash: crypto.SHA512, kind: kindECDSA}, ""},
 		{"RSA with others", tlv(0x30, rsa, []byte{4, 0}), alg{}, "SHA256-RSA with algorithm parameters (malformed)"},
 		{"RSA with a NULL of one octet", tlv(0x30, rsa, []byte{5, 1, 0}), alg{}, "SHA256-RSA with algorithm parameters (malformed)"},
 		{"RSA with a parameter of one octet", tlv(0x30, rsa, []byte{5}), alg{}, "SHA256-RSA with algorithm parameters (malformed)"},
@@ -48,6 +54,7 @@ func TestParseAlgorithmForms(t *testing.T) {
 
 		{"PSS, all by default", params(), alg{Hash: crypto.SHA1, SaltLength: 20, kind: kindRSAPSS}, ""},
 		{"PSS, all said", params(hash(sha256, null), mask(sha256, null), number(0xa2, 32), number(0xa3, 1)), alg{Hash: crypto.SHA256, SaltLength: 32, kind: kindRSAPSS}, ""},
+		{"PSS with SHA-384", params(hash(oid(2, 16, 840, 1, 101, 3, 4, 2, 2)), mask(oid(2, 16, 840, 1, 101, 3, 4, 2, 2)), number(0xa2, 48)), alg{Hash: crypto.SHA384, SaltLength: 48, kind: kindRSAPSS}, ""},
 		{"PSS, without NULL", params(hash(sha512), mask(sha512), number(0xa2, 64)), alg{Hash: crypto.SHA512, SaltLength: 64, kind: kindRSAPSS}, ""},
 		{"PSS, defaults said", params(hash(sha1), mask(sha1), number(0xa2, 20)), alg{Hash: crypto.SHA1, SaltLength: 20, kind: kindRSAPSS}, ""},
 		{"PSS, salt by default", params(hash(sha256), mask(sha256)), alg{Hash: crypto.SHA256, SaltLength: 20, kind: kindRSAPSS}, ""},

@@ -89,6 +89,7 @@ func TestFields(t *testing.T) {
 		{"thisUpdate a GeneralizedTime", &s.this, time(0x18, "20261101000000Z"), ""},
 		{"thisUpdate an OCTET STRING", &s.this, time(4, "261101000000Z"), "thisUpdate has tag 0x04, expected UTCTime or GeneralizedTime (malformed, at byte @)"},
 		{"thisUpdate of tag 0x16", &s.this, time(0x16, "261101000000Z"), "thisUpdate has tag 0x16, expected UTCTime or GeneralizedTime (malformed, at byte @)"},
+		{"thisUpdate of a multi-byte tag", &s.this, []byte{0x1f, 1, 1}, "thisUpdate has a multi-byte tag (malformed, at byte @)"},
 		{"thisUpdate of 32 octets", &s.this, time(0x17, strings.Repeat("0", 32)), `thisUpdate "` + strings.Repeat("0", 32) + `"` + form},
 		{"thisUpdate of 33 octets", &s.this, time(0x17, strings.Repeat("0", 33)), "thisUpdate has 33 octets, and a time has 15 at most (RFC 5280 §5.1.2.4) (malformed, at byte @)"},
 		{"thisUpdate of a 13th month", &s.this, time(0x17, "261301000000Z"), `thisUpdate "261301000000Z"` + form},
@@ -175,9 +176,10 @@ func TestShortestObjects(t *testing.T) {
 // at the limit and one octet beyond.
 func TestClaimsOverLimits(t *testing.T) {
 	p := soundParts()
-	ed25519 := func(tbs int64) []byte { // of so many octets, cut short behind the algorithm
-		return slices.Concat(tlvHeader(0x30, tbs+100), tlvHeader(0x30, tbs-6), []byte{2, 1, 1}, tlv(0x30, []byte{6, 3, 0x2b, 0x65, 0x70}), p.issuer)
+	signed := func(alg []byte, tbs int64) []byte { // of so many octets, cut short behind the issuer
+		return slices.Concat(tlvHeader(0x30, tbs+100), tlvHeader(0x30, tbs-6), []byte{2, 1, 1}, alg, p.issuer)
 	}
+	ed25519 := tlv(0x30, []byte{6, 3, 0x2b, 0x65, 0x70})
 	for _, c := range []struct {
 		name string
 		in   []byte
@@ -187,8 +189,9 @@ func TestClaimsOverLimits(t *testing.T) {
 		{"100 octets of 100", []byte{0x30, 98}, Options{MaxBytes: 100}, "ends in the middle of tbsCertList: the upload is cut short, or its lengths are wrong (malformed, at byte 2)"},
 		{"101 octets of 100", []byte{0x30, 99}, Options{MaxBytes: 100}, "CertificateList claims 101 bytes, more than the 100 allowed (MAX_CRL_BYTES) (too_large, at byte 0)"},
 		{"2 octets, of which 1 is allowed", []byte{0x30, 0}, Options{MaxBytes: 1}, "longer than the 1 bytes allowed (MAX_CRL_BYTES) (too_large)"},
-		{"Ed25519 as much as may be", ed25519(MaxEd25519), Options{}, "ends in the middle of thisUpdate: the upload is cut short, or its lengths are wrong (malformed, at byte @)"},
-		{"Ed25519 and one more", ed25519(MaxEd25519 + 1), Options{}, "signed with Ed25519 and 67108865 bytes long: such CRLs are held in memory and may have 67108864 bytes at most (too_large)"},
+		{"Ed25519 as much as may be", signed(ed25519, MaxEd25519), Options{}, "ends in the middle of thisUpdate: the upload is cut short, or its lengths are wrong (malformed, at byte @)"},
+		{"ECDSA and one more", signed(p.alg, MaxEd25519+1), Options{}, "ends in the middle of thisUpdate: the upload is cut short, or its lengths are wrong (malformed, at byte @)"},
+		{"Ed25519 and one more", signed(ed25519, MaxEd25519+1), Options{}, "signed with Ed25519 and 67108865 bytes long: such CRLs are held in memory and may have 67108864 bytes at most (too_large)"},
 	} {
 		want := strings.Replace(c.want, "@", strconv.Itoa(len(c.in)), 1)
 		if _, err := Read(bytes.NewReader(c.in), c.opts, nil); text(err) != want {

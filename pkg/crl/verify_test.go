@@ -19,7 +19,11 @@ func TestVerify(t *testing.T) {
 	for name, kind := range map[string]pki.KeyKind{"RSA": pki.RSA2048, "ECDSA": pki.P256, "Ed25519": pki.Ed25519} {
 		cas[name] = pkitest.CA(t, pki.CAOptions{Name: pkix.Name{CommonName: "Test CA"}, Key: kind})
 	}
-	algorithms := map[string]crl.Algorithm{}
+	type signed struct {
+		alg                crl.Algorithm
+		message, signature []byte
+	}
+	all := map[string]signed{}
 	for name, ca := range cas {
 		var list struct {
 			TBS       asn1.RawValue
@@ -33,9 +37,11 @@ func TestVerify(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		algorithms[name] = alg
-		message, signature := list.TBS.FullBytes, list.Signature.Bytes
-		key := ca.Key.Public()
+		all[name] = signed{alg, list.TBS.FullBytes, list.Signature.Bytes}
+	}
+	for name, s := range all {
+		alg, message, signature := s.alg, s.message, s.signature
+		key := cas[name].Key.Public()
 		if err := alg.Verify(key, message, signature); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -54,8 +60,8 @@ func TestVerify(t *testing.T) {
 				t.Errorf("%s, %s: %v", name, what, err)
 			}
 		}
-		for other, alg := range algorithms {
-			if err := alg.Verify(key, message, signature); (err == nil) != (other == name) {
+		for other, s := range all {
+			if err := s.alg.Verify(key, message, signature); (err == nil) != (other == name) {
 				t.Errorf("%s with the algorithm of %s: %v", name, other, err)
 			}
 		}
