@@ -17,6 +17,8 @@ const (
 	pemReadSize = 64 << 10
 )
 
+const _ = uint(pemReadSize - pemLineMax - 1) // a line that may be read fits into the buffer
+
 // decoded returns a reader of the DER bytes of a CRL that may be PEM, decoding
 // in passing, and whether it was PEM. DER is told by its first byte, the tag
 // of a SEQUENCE.
@@ -81,7 +83,7 @@ func (p *pemReader) Read(dst []byte) (int, error) {
 func (p *pemReader) decodeMore() error {
 	for len(p.b64) < pemReadSize {
 		line, err := p.br.ReadSlice('\n')
-		if err == bufio.ErrBufferFull || len(line) > pemLineMax {
+		if len(line) > pemLineMax { // so is a line that fills the buffer
 			return refuse(Malformed, "PEM line longer than %d characters", pemLineMax)
 		}
 		if err != nil && err != io.EOF {

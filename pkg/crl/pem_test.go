@@ -2,8 +2,10 @@ package crl
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -20,6 +22,36 @@ func decodeAll(r io.Reader) (out []byte, isPEM bool, err error) {
 	}
 	out, err = io.ReadAll(d)
 	return out, isPEM, err
+}
+
+// TestPEMLinesOfEveryLength: characters are decoded together, wherever lines end;
+// no read says that there is nothing, and no end.
+func TestPEMLinesOfEveryLength(t *testing.T) {
+	data := make([]byte, 2*pemReadSize)
+	for i := range data {
+		data[i] = byte(i * 7)
+	}
+	body := base64.StdEncoding.EncodeToString(data)
+	for _, n := range []int{3, 63, 65, 76, 77, 1001, pemLineMax - 1} {
+		lines := slices.Collect(slices.Chunk([]byte(body), n))
+		file := slices.Concat([]byte(pemBegin+"\n"), bytes.Join(lines, []byte{'\n'}), []byte("\n"+pemEnd))
+		d, isPEM, err := decoded(bytes.NewReader(file))
+		if err != nil || !isPEM {
+			t.Fatal(isPEM, err)
+		}
+		var out []byte
+		for err == nil {
+			p := make([]byte, 1000)
+			var got int
+			if got, err = d.Read(p); got == 0 && err == nil {
+				t.Fatalf("lines of %d: a read of nothing after %d octets", n, len(out))
+			}
+			out = append(out, p[:got]...)
+		}
+		if err != io.EOF || !bytes.Equal(out, data) {
+			t.Errorf("lines of %d: %d octets, %v", n, len(out), err)
+		}
+	}
 }
 
 // TestNoSource: a source that fails at once is neither DER nor PEM.

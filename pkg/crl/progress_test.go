@@ -123,3 +123,27 @@ func TestSignedPartMeetsChunks(t *testing.T) {
 		}
 	}
 }
+
+// TestMessage: what an Ed25519 signature is over is gathered as it comes, in
+// room that doubles where it is too small and is never more than is claimed.
+func TestMessage(t *testing.T) {
+	for _, size := range []int{1, 1000, 1001, 4096} {
+		m := &message{size: size}
+		var want []byte
+		for i := 0; len(want) < size; i++ {
+			piece := bytes.Repeat([]byte{byte(i + 1)}, min([]int{1, 0, 5, 100, 1, 1, 3}[i%7], size-len(want)))
+			want = append(want, piece...)
+			room := cap(m.b)
+			if len(want) > room {
+				room = max(len(want), min(2*len(want), size))
+			}
+			n, err := m.Write(piece)
+			if n != len(piece) || err != nil || !bytes.Equal(m.b, want) {
+				t.Fatalf("%d of %d octets written, %v; %d gathered, want %d", n, len(piece), err, len(m.b), len(want))
+			}
+			if cap(m.b) != room {
+				t.Errorf("room for %d octets of %d, want %d", cap(m.b), size, room)
+			}
+		}
+	}
+}

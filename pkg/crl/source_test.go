@@ -156,6 +156,7 @@ func TestPEMLimits(t *testing.T) {
 		{"three left over", pemBegin + "\nAAA\n" + pemEnd, "PEM body is not whole base64: 3 characters are left over (malformed)"},
 		{"no END", pemBegin + "\n" + body, `PEM body without its line "-----END X509 CRL-----": the upload is cut short (malformed)`},
 		{"a carriage return inside", pemBegin + "\n" + body[:4] + "\r" + body[4:] + pemEnd, "PEM body with a carriage return inside a line (malformed)"},
+		{"a carriage return before a line", pemBegin + "\n\r" + body + pemEnd, "PEM body with a carriage return inside a line (malformed)"},
 		{"something behind", sound + "x", `something follows the line "-----END X509 CRL-----": one object holds one CRL (trailing_data)`},
 	} {
 		got := readAll(strings.NewReader(c.file), Options{}, chunkSize)
@@ -175,15 +176,17 @@ func TestPEMLimits(t *testing.T) {
 // that is decoded at once.
 func TestPEMGoesOnBehindPadding(t *testing.T) {
 	full := strings.Repeat("A", 64) + "\n"
-	padded := strings.Repeat("A", 62) + "==\n"
-	pieces := strings.Repeat(full, pemReadSize/64-1) + padded
-	if out, _, err := decodeAll(strings.NewReader(pemBegin + "\n" + pieces + pemEnd)); err != nil || len(out) != pemReadSize/4*3-2 {
-		t.Errorf("padding at the end: %d octets, %v", len(out), err)
-	}
-	for _, more := range []string{full, "AAAA\n", padded} {
-		_, _, err := decodeAll(strings.NewReader(pemBegin + "\n" + pieces + more + pemEnd))
-		if text(err) != "PEM body goes on behind its base64 padding (malformed)" {
-			t.Errorf("%d characters more: %v", len(more), err)
+	for n, padding := range []string{"", "=", "=="} {
+		padded := strings.Repeat("A", 64-n) + padding + "\n"
+		pieces := strings.Repeat(full, pemReadSize/64-1) + padded
+		if out, _, err := decodeAll(strings.NewReader(pemBegin + "\n" + pieces + pemEnd)); err != nil || len(out) != pemReadSize/4*3-n {
+			t.Errorf("padding at the end: %d octets, %v", len(out), err)
+		}
+		for _, more := range []string{full, "AAAA\n", padded} {
+			_, _, err := decodeAll(strings.NewReader(pemBegin + "\n" + pieces + more + pemEnd))
+			if n > 0 && text(err) != "PEM body goes on behind its base64 padding (malformed)" {
+				t.Errorf("%s and %d characters more: %v", padding, len(more), err)
+			}
 		}
 	}
 }
