@@ -62,21 +62,23 @@ func TestSourcePauses(t *testing.T) {
 	}
 }
 
-// slowReader says whether a read of it is under way; each takes a minute.
+// slowReader says whether a read of it is under way, and how many there were;
+// each takes a minute, and is of a hundred octets at most.
 type slowReader struct {
-	r       io.Reader
-	reading atomic.Int32
+	r              io.Reader
+	reads, reading atomic.Int32
 }
 
 func (s *slowReader) Read(p []byte) (int, error) {
+	s.reads.Add(1)
 	s.reading.Add(1)
 	defer s.reading.Add(-1)
 	time.Sleep(time.Minute)
-	return s.r.Read(p)
+	return s.r.Read(p[:min(len(p), 100)])
 }
 
-// TestReadWaitsForItsSource: no read of the source is under way once Read has
-// returned, though the fault was found while one was.
+// TestReadWaitsForItsSource: where a fault is found while the source is read, that
+// read is waited for, and there is no other.
 func TestReadWaitsForItsSource(t *testing.T) {
 	der := pkitest.CRL(t, testCA(t), testOptions(mixedEntries(600)...))
 	at := 3*minChunk + bytes.Index(der[3*minChunk:], []byte("\x17\x0d26"))
@@ -96,11 +98,56 @@ func TestReadWaitsForItsSource(t *testing.T) {
 		if source.reading.Load() != 1 {
 			t.Error("nothing is read ahead while the fault is found")
 		}
+		reads := source.reads.Load()
 		s.close()
-		if source.reading.Load() != 0 {
-			t.Error("a read is under way")
+		if source.reading.Load() != 0 || source.reads.Load() != reads {
+			t.Errorf("%d reads are under way, and %d were begun", source.reading.Load(), source.reads.Load()-reads)
 		}
 	})
+}
+
+// endedReader counts the reads behind its end.
+type endedReader struct {
+	left int
+	err  error
+	late atomic.Int32
+}
+
+func (e *endedReader) Read(p []byte) (int, error) {
+	if e.left == 0 && e.err == nil {
+		e.late.Add(1)
+		return 0, io.EOF
+	}
+	n := min(len(p), e.left)
+	if e.left -= n; e.left > 0 {
+		return n, nil
+	}
+	err := e.err
+	e.err = nil
+	return n, err
+}
+
+// TestSourceIsLeftAloneAtItsEnd: a source that has ended, or failed, is not read
+// again.
+func TestSourceIsLeftAloneAtItsEnd(t *testing.T) {
+	for _, end := range []error{io.EOF, errors.New("connection reset")} {
+		for _, octets := range []int{10, minChunk, 5*minChunk + 10} {
+			synctest.Test(t, func(t *testing.T) {
+				source := &endedReader{left: octets, err: end}
+				s := newStream(source, minChunk)
+				for range 3 {
+					if err := s.need(octets + 1); !errors.Is(err, end) {
+						t.Errorf("%d octets, then %v, want %v", octets, err, end)
+					}
+				}
+				synctest.Wait()
+				s.close()
+				if n := source.late.Load(); n > 0 {
+					t.Errorf("%d octets, then %v, and then %d reads more", octets, end, n)
+				}
+			})
+		}
+	}
 }
 
 // TestSignedPartMeetsChunks: the digest is that of the signed part, whether its

@@ -105,11 +105,11 @@ func (s *stream) more() {
 // how the source ended.
 func (s *stream) nextChunk() *chunk {
 	if s.end == 0 {
-		// The first chunk is read here: most CRLs are no longer.
+		// The first chunk is read here: most CRLs are no longer. tapRange comes
+		// to it when it is known what to tap.
 		c := s.newChunk()
 		fill(s.r, c, s.done)
 		c.refs.Store(1)
-		s.tapFresh(c)
 		s.end += int64(c.n)
 		return c
 	}
