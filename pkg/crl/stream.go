@@ -117,7 +117,7 @@ func (s *stream) nextChunk() *chunk {
 		s.startReadAhead()
 	}
 	c := <-s.full
-	s.tapFresh(c)
+	s.dispatch(c, c.fresh(), s.end)
 	s.end += int64(c.n)
 	return c
 }
@@ -200,14 +200,8 @@ func (s *stream) tapRange(from, to int64, w io.Writer) {
 	s.dispatch(s.cur, s.cur.fresh(), start)
 }
 
-func (s *stream) tapFresh(c *chunk) {
-	if s.tap != nil {
-		s.dispatch(c, c.fresh(), s.end)
-	}
-}
-
 // dispatch gives the part of b (which starts at offset start) that lies in the
-// tapped range to the hasher.
+// tapped range to the hasher; nothing, where there is no such range.
 func (s *stream) dispatch(c *chunk, b []byte, start int64) {
 	if cut := s.tapTo - start; cut < int64(len(b)) {
 		b = b[:max(cut, 0)]
