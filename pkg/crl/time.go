@@ -76,10 +76,7 @@ func daysIn(year, month int) int {
 
 // daysSinceEpoch counts days from 1970-01-01 in the proleptic Gregorian calendar.
 func daysSinceEpoch(year, month, day int) int64 {
-	y := year - 1 // whole years before this one, counted from year 0
-	if year == 0 {
-		y = -1
-	}
+	y := year - 1 // the year before, which has had its leap day
 	days := int64(year)*365 + int64(floorDiv(y, 4)-floorDiv(y, 100)+floorDiv(y, 400)) + int64(daysBefore[month]) + int64(day-1)
 	if month > 2 && leap(year) {
 		days++
