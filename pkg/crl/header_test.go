@@ -106,9 +106,15 @@ func TestReadHeaderEnds(t *testing.T) {
 	noMoreGoroutines(t, before, "after ReadHeader")
 
 	f := soundFields()
-	f.entries = []byte{0x30, 1, 0}
-	end := f.at(f.version, f.alg, f.issuer, f.this, f.next, f.entries)
+	f.entries = tlv(0x30, plainEntry, plainEntry)
+	end := f.at(f.version, f.alg, f.issuer, f.this, f.next, f.entries[:10])
 	_, err := ReadHeader(bytes.NewReader(f.der()[:end]), 0)
+	if want := "ends in the middle of revokedCertificates: the upload is cut short, or its lengths are wrong (malformed, at byte " + strconv.Itoa(end) + ")"; text(err) != want {
+		t.Errorf("cut in the entries: %v, want %s", err, want)
+	}
+	f.entries = []byte{0x30, 1, 0}
+	end = f.at(f.version, f.alg, f.issuer, f.this, f.next, f.entries)
+	_, err = ReadHeader(bytes.NewReader(f.der()[:end]), 0)
 	if want := "ends in the middle of crlExtensions: the upload is cut short, or its lengths are wrong (malformed, at byte " + strconv.Itoa(end) + ")"; text(err) != want {
 		t.Errorf("cut behind the entries: %v, want %s", err, want)
 	}

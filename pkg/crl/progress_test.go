@@ -178,7 +178,7 @@ func TestMessage(t *testing.T) {
 		m := &message{size: size}
 		var want []byte
 		for i := 0; len(want) < size; i++ {
-			piece := bytes.Repeat([]byte{byte(i + 1)}, min([]int{1, 0, 5, 100, 1, 1, 3}[i%7], size-len(want)))
+			piece := bytes.Repeat([]byte{byte(i + 1)}, min([]int{1, 1, 0, 5, 100, 1, 3}[i%7], size-len(want)))
 			want = append(want, piece...)
 			room := cap(m.b)
 			if len(want) > room {

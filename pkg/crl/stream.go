@@ -129,7 +129,6 @@ func (s *stream) startReadAhead() {
 	s.wg.Add(1)
 	go func() {
 		defer s.wg.Done()
-		defer close(s.full)
 		for made := 0; ; {
 			var c *chunk
 			select {

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
@@ -95,6 +96,31 @@ func TestLargeEntriesWhereverTheyLie(t *testing.T) {
 				if got.code() != c.want || (got.err == nil) != (c.want == "") {
 					t.Errorf("entry %s, %d octets in, chunks of %d: %v, want %q", c.name, before, size, got.err, c.want)
 				}
+			}
+		}
+	}
+}
+
+// TestEntryHeadersMeetChunks: what is wrong with the header of an entry is said in
+// the same words wherever in it a chunk ends.
+func TestEntryHeadersMeetChunks(t *testing.T) {
+	before := bytes.Repeat(plainEntry, 60)
+	for _, bad := range [][]byte{
+		{0x31, 20}, {0x31, 0x82, 1, 0}, {0x30, 0x80}, {0x30, 0x81, 5}, {0x30, 0x82, 0, 0x90}, {0x30, 0x83, 0, 1, 0},
+		{0x30, 0x87, 1, 0, 0, 0, 0, 0, 0}, {0x30, 0xff}, {0x30, 0x82, 0x80, 1}, {0x30, 0x83, 1, 0, 0}, {0x30, 0x86, 1, 0, 0, 0, 0, 0},
+		{0x30, 0x81, 0xff}, {0x30, 0x82, 1, 0}, {0x30, 0x7f},
+	} {
+		f := soundFields()
+		f.entries = tlv(0x30, before, bad, make([]byte, 40))
+		der := f.der()
+		at := bytes.Index(der, before) + len(before)
+		want := text(readAll(bytes.NewReader(der), Options{}, chunkSize).err)
+		if !strings.HasPrefix(want, "entry 61 ") {
+			t.Errorf("%x: %s", bad, want)
+		}
+		for k := range 10 {
+			if got := text(readAll(bytes.NewReader(der), Options{}, at+k).err); got != want {
+				t.Errorf("%x, a chunk ends after %d octets: %s, want %s", bad, k, got, want)
 			}
 		}
 	}
