@@ -4,15 +4,20 @@ import (
 	"bytes"
 	lru "container/list"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/crlgate/crlgate/pkg/catalog"
+	"github.com/crlgate/crlgate/pkg/issuer"
 	"github.com/crlgate/crlgate/pkg/serialset"
 )
 
@@ -165,5 +170,106 @@ func TestHeadsAreForgotten(t *testing.T) {
 	c.sets.keep(&snapshot{cas: []*authority{ca}})
 	if len(c.ranges.open) != 1 || c.ranges.open[used] == nil {
 		t.Errorf("the heads that are kept: %v", c.ranges.open)
+	}
+}
+
+// A slot's part is fetched once, and then nothing is kept of that. One of a newer
+// format is no corrupt one.
+func TestPartLoadsAreForgotten(t *testing.T) {
+	for body, c := range map[string]struct {
+		digest string
+		loads  int
+		bad    int
+		err    error
+	}{
+		`{"format":1}`:  {loads: 0},
+		`{"format":99}`: {loads: 1, err: catalog.ErrFormat},
+		"{}":            {digest: strings.Repeat("00", 32), loads: 1, bad: 1, err: catalog.ErrCorrupt},
+	} {
+		if c.digest == "" {
+			c.digest = fmt.Sprintf("%x", sha256.Sum256([]byte(body)))
+		}
+		m := &imageStore{}
+		store := &pieceStore{meets: func(context.Context, int) ([]byte, error) { return []byte(body), nil }, any: true}
+		cache := New(store, Config{}, time.Now, slog.New(slog.DiscardHandler), m)
+		s := &slot{digest: c.digest}
+		l := cache.loadPart(s)
+		if <-l.done; !errors.Is(l.err, c.err) || (s.filled.Load() != nil) != (l.err == nil) || m.corrupt != c.bad {
+			t.Errorf("%s: %v, filled with %v, %d fail their hash", body, l.err, s.filled.Load(), m.corrupt)
+		}
+		if n := len(cache.parts.loads); n != c.loads {
+			t.Errorf("%s: %d loads are kept, want %d", body, n, c.loads)
+		}
+	}
+}
+
+// Till a part of the catalog is there, what stood in its place answers: all of a CA's
+// CRLs that the catalog kept itself, or the part, or the one from which it was split
+// off, with the moment at which that was last known to be current. What was read of a
+// part that is still the same is that part. An empty one needs nothing.
+func TestWhatStandsInForAPart(t *testing.T) {
+	earlier, now := time.Unix(1000, 0), time.Unix(2000, 0)
+	a, b, inline := []*list{{}}, []*list{{}}, []*list{{}}
+	table := func(bits int, refs ...string) *catalog.Parts { return &catalog.Parts{Bits: bits, Refs: refs} }
+	old := func(filled ...*filling) *authority {
+		ca := &authority{table: table(1, "a", "b"), slots: newSlots(table(1, "a", "b"), nil, time.Time{})}
+		for i, f := range filled {
+			ca.slots[i].filled.Store(f)
+		}
+		return ca
+	}
+	one, other, late := &filling{lists: a}, &filling{lists: b}, &filling{a, earlier}
+	empty, none := filling{}, (*filling)(nil)
+	for name, c := range map[string]struct {
+		next *catalog.Parts
+		old  *authority
+		want []*filling
+	}{
+		"no parts":                       {nil, old(one, other), nil},
+		"the first":                      {table(1, "a", ""), nil, []*filling{none, &empty}},
+		"from the catalog itself":        {table(1, "a", ""), &authority{lists: inline}, []*filling{{inline, now}, &empty}},
+		"the same":                       {table(1, "a", "b"), old(one, other), []*filling{one, other}},
+		"the same, of which one is read": {table(1, "a", "b"), old(one), []*filling{one, none}},
+		"replaced":                       {table(1, "a2", "b"), old(one, other), []*filling{{a, now}, other}},
+		"replaced, and emptied":          {table(1, "a2", ""), old(one, other), []*filling{{a, now}, &empty}},
+		"the same, and not there yet":    {table(1, "a", "b"), old(late, other), []*filling{late, other}},
+		"replaced, and not there yet":    {table(1, "a2", "b"), old(late, other), []*filling{late, other}},
+		"split":                          {table(2, "a2", "a3", "b2", "b3"), old(one, other), []*filling{{a, now}, {a, now}, {b, now}, {b, now}}},
+		"split, of which one is read":    {table(2, "a2", "a3", "b2", "b3"), old(nil, other), []*filling{none, none, {b, now}, {b, now}}},
+		"put together":                   {table(0, "ab"), old(one, other), []*filling{none}},
+	} {
+		slots := newSlots(c.next, c.old, now)
+		if len(slots) != len(c.want) {
+			t.Errorf("%s: %d slots", name, len(slots))
+			continue
+		}
+		for i, s := range slots {
+			got := s.filled.Load()
+			if (got == nil) != (c.want[i] == nil) || got != nil && (!got.at.Equal(c.want[i].at) || len(got.lists) != len(c.want[i].lists) || len(got.lists) == 1 && got.lists[0] != c.want[i].lists[0]) {
+				t.Errorf("%s: in part %d stands %+v, want %+v", name, i, got, c.want[i])
+			}
+			if s.digest != c.next.Refs[i] {
+				t.Errorf("%s: part %d is %q", name, i, s.digest)
+			}
+		}
+	}
+}
+
+// A loop over a CA's CRLs may be left after any of them.
+func TestLoopOverCRLsMayEnd(t *testing.T) {
+	table := &catalog.Parts{Refs: []string{"part"}}
+	a := &authority{issuer: &issuer.CA{}, lists: []*list{{}, {}}, table: table, slots: newSlots(table, nil, time.Time{})}
+	a.slots[0].filled.Store(&filling{lists: []*list{{}, {}}})
+	points := []point{{names: [][]byte{[]byte("point"), []byte("another")}}}
+	for after := range 5 {
+		n := 0
+		for range a.at(points) {
+			if n++; n > after {
+				break
+			}
+		}
+		if n != min(after+1, 4) {
+			t.Errorf("%d CRLs, left after %d of 4", n, after)
+		}
 	}
 }

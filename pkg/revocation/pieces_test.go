@@ -23,11 +23,12 @@ type pieceStore struct {
 	meets func(ctx context.Context, n int) ([]byte, error)
 	asked []objectstore.Range
 	ctxs  []context.Context
+	any   bool // GETs need not be of a range
 }
 
 func (s *pieceStore) ReadAll(ctx context.Context, _ string, maxBytes int64, opts objectstore.GetOptions) ([]byte, objectstore.Object, error) {
 	s.asked, s.ctxs = append(s.asked, opts.Range), append(s.ctxs, ctx)
-	if maxBytes != opts.Range.Length {
+	if maxBytes != opts.Range.Length && !s.any {
 		return nil, objectstore.Object{}, errors.New("the bound is not that of the range")
 	}
 	if s.meets != nil {

@@ -22,13 +22,15 @@ type crowd struct {
 	key  map[string]string
 	room map[string]int64
 	cert map[string]*clientcert.Certificate
+	cas  map[string]*pki.CA
 }
 
 func newCrowd(t testing.TB) *crowd {
-	c := &crowd{live: newLive(t), key: map[string]string{}, room: map[string]int64{}, cert: map[string]*clientcert.Certificate{}}
+	c := &crowd{live: newLive(t), key: map[string]string{}, room: map[string]int64{}, cert: map[string]*clientcert.Certificate{}, cas: map[string]*pki.CA{}}
 	for name, entries := range map[string]int64{"a": 40, "b": 40, "c": 50} {
 		ca := c.newCA(name, pki.CAOptions{})
 		c.trust(name, ca)
+		c.cas[name] = ca
 		var serials []int64
 		for i := range entries {
 			serials = append(serials, 1000*int64(name[0])+i) // equal sets would be one
@@ -255,6 +257,35 @@ func TestNothingIsReadTwice(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A set that has no room beside the one that it replaces is searched where it lies,
+// while that one leaves; then it is fetched.
+func TestReplacementWithoutRoomBeside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t)
+		r := c.reader(func(config *revocation.Config) { config.MemoryBudget = c.room["a"] * 3 / 2 })
+		c.ask(r, "a")
+		serials := []int64{1}
+		for i := range int64(40) {
+			serials = append(serials, 500+i)
+		}
+		c.publish("a", c.cas["a"], 2, pki.CRLOptions{NextUpdate: c.now().Add(24 * time.Hour), Entries: listed(pki.NoReason, serials...)})
+		c.later(10 * time.Second)
+		for range 2 {
+			if a := r.Ask(t.Context(), c.cert["a"], c.clock()); state(a) != "revoked" {
+				t.Errorf("%s, %v", state(a), a.Unavailable)
+			}
+			synctest.Wait()
+		}
+		if c.had("at first", 1); c.ranges == 0 {
+			t.Error("nothing was read by range")
+		}
+		c.later(6 * time.Second)
+		r.Ask(t.Context(), c.cert["a"], c.clock())
+		synctest.Wait()
+		c.had("then", 2)
+	})
 }
 
 // A set that had no room is tried again after five seconds, or when the clock goes
