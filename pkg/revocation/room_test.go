@@ -2,6 +2,7 @@ package revocation_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -285,6 +286,34 @@ func TestReplacementWithoutRoomBeside(t *testing.T) {
 		r.Ask(t.Context(), c.cert["a"], c.clock())
 		synctest.Wait()
 		c.had("then", 2)
+	})
+}
+
+// The same where there was room at first, the fetch failed, and another set came: the
+// one that is to be replaced makes room when its successor finds none.
+func TestReplacementWithoutRoomLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t)
+		r := c.reader(func(config *revocation.Config) { config.MemoryBudget = c.room["a"] + c.room["c"] })
+		c.ask(r, "a")
+		c.publish("a", c.cas["a"], 2, pki.CRLOptions{NextUpdate: c.now().Add(24 * time.Hour), Entries: listed(pki.NoReason, 500, 501)})
+		c.cache.Before(func(_ objectstore.Op, key string) error {
+			if strings.HasPrefix(key, catalog.SetPrefix) {
+				return objectstoretest.Answer(403, "AccessDenied")
+			}
+			return nil
+		})
+		c.later(10 * time.Second)
+		r.Warm()
+		synctest.Wait()
+		c.up()
+		c.ask(r, "c")
+		c.had("a, and c", 2)
+		for range 3 {
+			c.later(6 * time.Second)
+			c.ask(r, "a")
+		}
+		c.had("and then a's successor", 3)
 	})
 }
 
