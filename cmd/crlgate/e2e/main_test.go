@@ -22,6 +22,7 @@ var (
 	functionsDir   string // preprocessor/bootstrap and authorizer/bootstrap
 	panickingDir   string // the same preprocessor, and an authorizer that panics on request
 	s3Command      []string
+	builtDir       string // what is built for the tests
 	parallelStacks = "6"
 )
 
@@ -42,6 +43,7 @@ func run(m *testing.M) (code int) {
 				code = 1
 			}
 		}()
+		builtDir = dir
 		err = binaries(dir)
 	}
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -27,19 +28,21 @@ func (w *interrupting) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// soakBinary is make soak's program, built by the first test that asks for it.
+var soakBinary = sync.OnceValues(func() (string, error) {
+	binary := filepath.Join(builtDir, "soak")
+	return binary, build(binary, "./cmd/crlgate/faults/soak", "-trimpath", "-buildvcs=false")
+})
+
 // soak runs make soak's program for a while, on a small CRL, and interrupts it
 // once it has said something; "": not.
 func soak(t *testing.T, interruptAt string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	dir := t.TempDir()
-	binary := filepath.Join(dir, "soak")
-	if err := build(binary, "./cmd/crlgate/faults/soak", "-trimpath", "-buildvcs=false"); err != nil {
+	binary, err := soakBinary()
+	if err != nil {
 		t.Fatal(err)
 	}
-	tmp := filepath.Join(dir, "tmp")
-	if err := os.Mkdir(tmp, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	tmp := t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	args = append([]string{"-crlgate", crlgateBinary, "-functions", functionsDir, "-entries", "2000", "-rate", "40", "-revoke", "1s", "-replace", "3s"}, args...)
@@ -50,7 +53,7 @@ func soak(t *testing.T, interruptAt string, args ...string) (code int, stdout, s
 	var out bytes.Buffer
 	words := interrupting{at: interruptAt, interrupt: cancel}
 	cmd.Stdout, cmd.Stderr = &out, &words
-	err := cmd.Run()
+	err = cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) && !errors.Is(err, context.Canceled) {
 		t.Fatalf("%v\n%s", err, words.said.String())
