@@ -148,12 +148,16 @@ func (r *runner) baseline(ctx context.Context, b *binary) error {
 // fastSeconds is how much of the fastest tests is run together first.
 const fastSeconds = 0.7
 
+// slowSeconds is how long a test takes alone that an explained mutant is not put to:
+// each of them would run every slow test to its end, which takes hours.
+const slowSeconds = 2
+
 // try runs the tests of a binary that reach a mutant, the fastest first, with
 // the mutant switched on.
-func (r *runner) try(ctx context.Context, b *binary, m *Mutant) (verdict, error) {
+func (r *runner) try(ctx context.Context, b *binary, m *Mutant, explained bool) (verdict, error) {
 	var reaching []*test
 	for _, t := range b.tests {
-		if t.reaches[m.ID] {
+		if t.reaches[m.ID] && (!explained || t.seconds <= slowSeconds) {
 			reaching = append(reaching, t)
 		}
 	}

@@ -23,6 +23,7 @@ type session struct {
 	*options
 	runner
 	results []*result
+	known   map[string]bool // by key, mutants that are explained
 }
 
 // run does what the options say, writes the report to out, and says whether
@@ -37,7 +38,10 @@ func (o *options) run(ctx context.Context, out io.Writer, say func(string, ...an
 		return false, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	s := &session{options: o, runner: runner{root: o.root, dir: dir, workers: o.workers, say: say}}
+	s := &session{known: map[string]bool{}, options: o, runner: runner{root: o.root, dir: dir, workers: o.workers, say: say}}
+	for _, e := range explained {
+		s.known[e.key] = true
+	}
 	if err := s.make(); err != nil {
 		return false, err
 	}
@@ -181,7 +185,7 @@ func (s *session) against(ctx context.Context, folder string, mutants []*result)
 	var mu sync.Mutex
 	done, dead := 0, 0
 	return each(ctx, s.options.workers, mutants, func(_ int, r *result) error {
-		v, err := s.try(ctx, b, r.Mutant)
+		v, err := s.try(ctx, b, r.Mutant, s.known[r.Key()])
 		if err != nil {
 			return err
 		}
