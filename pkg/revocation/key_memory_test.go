@@ -197,3 +197,32 @@ func TestLongestChain(t *testing.T) {
 		w.want(w.leaf(ca, 1, pki.LeafOptions{}), want)
 	}
 }
+
+// TestKeysAreRemembered: what is known of the CAs above is found out once, so that a
+// request takes no more for a CA far below its root than for one right below it, as long
+// as no date passes.
+func TestKeysAreRemembered(t *testing.T) {
+	work := func(depth int) float64 {
+		w := newRFCWorld(t)
+		ca := w.newCA("CA 0", pki.CAOptions{})
+		for n := range depth {
+			name := fmt.Sprintf("ca%d", n)
+			if n > 0 {
+				ca = w.newCA(fmt.Sprint("CA ", n), pki.CAOptions{Parent: ca})
+			}
+			w.trust(name, ca)
+			w.publish(name, ca, 1, pki.CRLOptions{})
+		}
+		c := revocation.New(w.cache, revocation.Config{RevalidateAfter: 24 * time.Hour, MaxUnvalidated: 24 * time.Hour, MemoryBudget: 1 << 20}, w.now, slog.New(slog.DiscardHandler), nil)
+		cert := parse(t, w.leaf(ca, 1, pki.LeafOptions{}))
+		return testing.AllocsPerRun(100, func() {
+			w.later(2 * time.Second)
+			if a := c.Ask(t.Context(), cert, w.now()); state(a) != "good" {
+				t.Fatalf("%s: %s", state(a), a.Detail)
+			}
+		})
+	}
+	if near, far := work(2), work(7); far > near+2 {
+		t.Errorf("%v allocations far below the root, and %v right below it", far, near)
+	}
+}
