@@ -226,3 +226,28 @@ func TestKeysAreRemembered(t *testing.T) {
 		t.Errorf("%v allocations far below the root, and %v right below it", far, near)
 	}
 }
+
+// TestSignaturesOfCAsAreRemembered: where a key is asked about again each second, since an
+// object is missing, the signatures on CAs' certificates are not verified again: a request
+// takes no more where several CAs bear the issuer's name.
+func TestSignaturesOfCAsAreRemembered(t *testing.T) {
+	work := func(namesakes int) float64 {
+		w := newChained(t)
+		for n := range namesakes {
+			w.trust(fmt.Sprint("namesake", n), w.newCA("Root", pki.CAOptions{}))
+		}
+		w.publish("root", w.root, 1, pki.CRLOptions{Entries: listed(pki.Superseded, 7)})
+		w.lose("root")
+		c := revocation.New(w.cache, revocation.Config{RevalidateAfter: 24 * time.Hour, MaxUnvalidated: 24 * time.Hour, MemoryBudget: 1}, w.now, slog.New(slog.DiscardHandler), nil)
+		cert := parse(t, w.client)
+		return testing.AllocsPerRun(100, func() {
+			w.later(2 * time.Second)
+			if a := c.Ask(t.Context(), cert, w.now()); state(a) != "cache_unavailable" {
+				t.Fatalf("%s: %s", state(a), a.Detail)
+			}
+		})
+	}
+	if one, many := work(0), work(6); many > one+10 {
+		t.Errorf("%v allocations where one CA bears the name, and %v where seven do", one, many)
+	}
+}
