@@ -363,7 +363,7 @@ func (c *Cache) warm(ctx context.Context, next *snapshot) {
 func (c *Cache) overdue(age time.Duration) bool { return age > c.config.RevalidateAfter+warmLoad }
 
 // brief waits for the load of something, whose predecessor answers in its place,
-// unless another request has waited for it in vain, or S3 failed a moment ago.
+// unless another request has waited for it in vain, or the last refresh failed.
 func (c *Cache) brief(ctx context.Context, done <-chan struct{}, vain *atomic.Bool) {
 	c.mu.Lock()
 	failing := !c.failedAt.IsZero()
