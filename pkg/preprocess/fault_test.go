@@ -128,17 +128,17 @@ func (w *world) killedAt(n int64, key string) (calls int64, err error) {
 // how many calls there have been.
 func (w *world) strike(n int64, f fault) *atomic.Int64 {
 	var calls atomic.Int64
-	down := false
+	var down atomic.Bool // calls may come at a time
 	before := func(op objectstore.Op, _ string) error {
-		if i := calls.Add(1); down || !f.after && i == n {
-			down = down || f.forever
+		if i := calls.Add(1); down.Load() || !f.after && i == n {
+			down.Store(f.forever)
 			return f.err(op)
 		}
 		return nil
 	}
 	after := func(op objectstore.Op, _ string) error {
-		if f.after && calls.Load() == n && !down {
-			down = f.forever
+		if f.after && calls.Load() == n && !down.Load() {
+			down.Store(f.forever)
 			return f.err(op)
 		}
 		return nil
