@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -223,12 +224,12 @@ func TestIndirectSetFails(t *testing.T) {
 	w.upload("issuers/lists.pem", lists.PEM())
 	es := entries(1, 2)
 	es[1].CertificateIssuer = a.Name()
-	sets := 0
+	var sets atomic.Int32
 	w.cache.Before(func(op objectstore.Op, key string) error {
 		if op != objectstore.OpPut || !strings.HasPrefix(key, catalog.SetPrefix) {
 			return nil
 		}
-		if sets++; sets == 2 {
+		if sets.Add(1) == 2 {
 			return fmt.Errorf("%s: %w", key, objectstore.ErrUnavailable)
 		}
 		return nil
