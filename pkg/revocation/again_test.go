@@ -39,12 +39,7 @@ func aSet(t *testing.T, budget int64) *needed {
 }
 
 func aPart(t *testing.T) *needed {
-	p := newPartitioned(t)
-	keys := []string{}
-	for i := range 34 {
-		keys = append(keys, p.publish(i, 1))
-	}
-	p.changed(keys...)
+	p := newPartitions(t, 34)
 	cert := p.client(7, 1)
 	return &needed{
 		prefix: "catalog/", cache: p.cache, later: p.pass,

@@ -144,12 +144,7 @@ func TestPredecessorAtTheMoment(t *testing.T) {
 // TestAgeOfAPartThatIsReplaced: what a part said before counts as of when that was
 // current, as long as the part that replaced it is not there.
 func TestAgeOfAPartThatIsReplaced(t *testing.T) {
-	p := newPartitioned(t)
-	keys := []string{}
-	for i := range 60 {
-		keys = append(keys, p.publish(i, 1, int64(10*i+1)))
-	}
-	p.changed(keys...)
+	p := newPartitions(t, 60)
 	c, good, gone := p.reader(), p.client(7, 72), p.client(7, 71)
 	ask := func(cert int64, want string) revocation.Answer {
 		t.Helper()

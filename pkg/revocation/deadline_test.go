@@ -53,12 +53,7 @@ func TestManyHangingSetsLeaveTimeForTheAnswer(t *testing.T) {
 // A part of the catalog that could not be read is read again a second later, not
 // only once a hanging one would have been given up.
 func TestFailedPartIsReadAgainSoon(t *testing.T) {
-	p := newPartitioned(t)
-	keys := []string{}
-	for i := range 64 {
-		keys = append(keys, p.publish(i, 1))
-	}
-	p.changed(keys...)
+	p := newPartitions(t, 64)
 	c, cert := p.reader(), p.client(7, 1)
 	p.cache.Before(func(_ objectstore.Op, key string) error {
 		if strings.HasPrefix(key, "catalog/") {

@@ -198,19 +198,16 @@ func TestBasePredecessor(t *testing.T) {
 // TestDeltaToANewerBase: a delta takes nothing off a complete CRL that is older than
 // the one it is to (RFC 5280 §5.2.4 c), though that is all there is.
 func TestDeltaToANewerBase(t *testing.T) {
-	w := newRFCWorld(t)
-	ca := w.newCA("Delta", pki.CAOptions{})
-	held := w.leaf(ca, 1, pki.LeafOptions{})
-	w.trust("ca", ca)
-	w.publish("base", ca, 4, pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)})
-	w.want(held, "revoked")
-	w.publish("base", ca, 6, pki.CRLOptions{Entries: listed(pki.CertificateHold, 1, 2)})
+	w := newDeltaWorld(t)
+	w.publish("base", w.ca, 4, pki.CRLOptions{Entries: listed(pki.CertificateHold, 1)})
+	w.want(w.first, "revoked")
+	w.publish("base", w.ca, 6, pki.CRLOptions{Entries: listed(pki.CertificateHold, 1, 2)})
 	restore := w.lose("base")
-	w.publish("delta", ca, 7, delta(6, listed(pki.RemoveFromCRL, 1)...))
-	w.want(held, "revoked")
+	w.publish("delta", w.ca, 7, delta(6, listed(pki.RemoveFromCRL, 1)...))
+	w.want(w.first, "revoked")
 	restore()
 	w.later(2 * time.Second)
-	w.want(held, "good")
+	w.want(w.first, "good")
 }
 
 // TestDeltaOfIndirect: the delta of an indirect CRL has entries of several

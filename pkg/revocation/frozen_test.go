@@ -124,15 +124,8 @@ func TestFrozenWhileASetIsFetched(t *testing.T) {
 // The same of a part of the catalog, and the set that it names.
 func TestFrozenWhileAPartIsFetched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPartitioned(t)
-		var keys []string
-		for i := range 40 {
-			keys = append(keys, p.publish(i, 1, int64(10*i+1)))
-		}
-		p.changed(keys...)
-		c, cert := p.reader(), p.client(7, 72)
-		p.ask(c, cert, revocation.Good)
-		p.changed(p.publish(7, 2, 71, 72))
+		p := newPartitions(t, 40)
+		c, cert := p.revokedSince()
 		awake, open := make(chan struct{}), make(chan struct{})
 		p.cache.Before(func(op objectstore.Op, key string) error {
 			if op == objectstore.OpGet && key != catalog.Key {

@@ -213,18 +213,24 @@ func TestKeysAreRemembered(t *testing.T) {
 			w.trust(name, ca)
 			w.publish(name, ca, 1, pki.CRLOptions{})
 		}
-		c := revocation.New(w.cache, revocation.Config{RevalidateAfter: 24 * time.Hour, MaxUnvalidated: 24 * time.Hour, MemoryBudget: 1 << 20}, w.now, slog.New(slog.DiscardHandler), nil)
-		cert := parse(t, w.leaf(ca, 1, pki.LeafOptions{}))
-		return testing.AllocsPerRun(100, func() {
-			w.later(2 * time.Second)
-			if a := c.Ask(t.Context(), cert, w.now()); state(a) != "good" {
-				t.Fatalf("%s: %s", state(a), a.Detail)
-			}
-		})
+		return w.allocations(w.leaf(ca, 1, pki.LeafOptions{}), 1<<20, "good")
 	}
 	if near, far := work(2), work(7); far > near+2 {
 		t.Errorf("%v allocations far below the root, and %v right below it", far, near)
 	}
+}
+
+// allocations is how many a request of this client makes, with a memory budget, in a
+// catalog that is known, two seconds after the one before it.
+func (w *rfcWorld) allocations(leaf *pki.Leaf, budget int64, want string) float64 {
+	c := revocation.New(w.cache, revocation.Config{RevalidateAfter: 24 * time.Hour, MaxUnvalidated: 24 * time.Hour, MemoryBudget: budget}, w.now, slog.New(slog.DiscardHandler), nil)
+	cert := parse(w.t, leaf)
+	return testing.AllocsPerRun(100, func() {
+		w.later(2 * time.Second)
+		if a := c.Ask(w.t.Context(), cert, w.now()); state(a) != want {
+			w.t.Fatalf("%s: %s", state(a), a.Detail)
+		}
+	})
 }
 
 // TestSignaturesOfCAsAreRemembered: where a key is asked about again each second, since an
@@ -238,14 +244,7 @@ func TestSignaturesOfCAsAreRemembered(t *testing.T) {
 		}
 		w.publish("root", w.root, 1, pki.CRLOptions{Entries: listed(pki.Superseded, 7)})
 		w.lose("root")
-		c := revocation.New(w.cache, revocation.Config{RevalidateAfter: 24 * time.Hour, MaxUnvalidated: 24 * time.Hour, MemoryBudget: 1}, w.now, slog.New(slog.DiscardHandler), nil)
-		cert := parse(t, w.client)
-		return testing.AllocsPerRun(100, func() {
-			w.later(2 * time.Second)
-			if a := c.Ask(t.Context(), cert, w.now()); state(a) != "cache_unavailable" {
-				t.Fatalf("%s: %s", state(a), a.Detail)
-			}
-		})
+		return w.allocations(w.client, 1, "cache_unavailable")
 	}
 	if one, many := work(0), work(6); many > one+10 {
 		t.Errorf("%v allocations where one CA bears the name, and %v where seven do", one, many)

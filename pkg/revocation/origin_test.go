@@ -127,15 +127,8 @@ func TestOneKeyOfTwoCAs(t *testing.T) {
 // TestOriginByAPartThatIsNotThereYet: which CRLs speak of a certificate is found out
 // again once the part of the catalog is there that names others.
 func TestOriginByAPartThatIsNotThereYet(t *testing.T) {
-	p := newPartitioned(t)
-	var keys []string
-	for i := range 60 {
-		keys = append(keys, p.publish(i, 1, int64(10*i+1)))
-	}
-	p.changed(keys...)
-	c, cert := p.reader(), p.client(7, 72)
-	p.ask(c, cert, revocation.Good)
-	p.changed(p.publish(7, 2, 71, 72))
+	p := newPartitions(t, 60)
+	c, cert := p.revokedSince()
 	p.cache.Before(func(_ objectstore.Op, key string) error {
 		if strings.HasPrefix(key, "catalog/") {
 			return objectstoretest.Answer(503, "SlowDown")

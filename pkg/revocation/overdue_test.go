@@ -101,15 +101,9 @@ func TestSuccessorWhenRevalidatingAlways(t *testing.T) {
 func TestPartIsWaitedForWhenOverdue(t *testing.T) {
 	const due, most = 3 * time.Second, time.Minute // of a partitioned reader
 	synctest.Test(t, func(t *testing.T) {
-		p := newPartitioned(t)
-		var keys []string
-		for i := range 34 {
-			keys = append(keys, p.publish(i, 1, int64(10*i+1)))
-		}
-		p.changed(keys...)
-		c, cert, begin := p.reader(), p.client(7, 72), p.passed.Load()
-		p.ask(c, cert, revocation.Good)
-		p.changed(p.publish(7, 2, 71, 72))
+		p := newPartitions(t, 34)
+		c, cert := p.revokedSince()
+		begin := p.passed.Load()
 		release := make(chan struct{})
 		p.cache.Before(func(op objectstore.Op, key string) error {
 			if op == objectstore.OpGet && strings.HasPrefix(key, "catalog/") {

@@ -42,6 +42,27 @@ func newPartitioned(t testing.TB) *partitioned {
 	return p
 }
 
+// newPartitions has n of them; partition i lists the serial number 10i+1.
+func newPartitions(t testing.TB, n int) *partitioned {
+	p := newPartitioned(t)
+	var keys []string
+	for i := range n {
+		keys = append(keys, p.publish(i, 1, int64(10*i+1)))
+	}
+	p.changed(keys...)
+	return p
+}
+
+// revokedSince returns a reader that has let a client of partition 7 in, who was
+// revoked since.
+func (p *partitioned) revokedSince() (*revocation.Cache, *clientcert.Certificate) {
+	p.t.Helper()
+	c, cert := p.reader(), p.client(7, 72)
+	p.ask(c, cert, revocation.Good)
+	p.changed(p.publish(7, 2, 71, 72))
+	return c, cert
+}
+
 // now is the time at writers and readers.
 func (p *partitioned) now() time.Time {
 	return time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC).Add(time.Duration(p.passed.Load()))
@@ -112,12 +133,7 @@ func TestPartitions(t *testing.T) {
 	if raced {
 		n = 1300 // partitions 77 and 1234 are among them
 	}
-	p := newPartitioned(t)
-	var keys []string
-	for i := range n {
-		keys = append(keys, p.publish(i, 1, int64(10*i+1)))
-	}
-	p.changed(keys...)
+	p := newPartitions(t, n)
 	p.cache.ResetCalls()
 
 	cache := p.reader()

@@ -229,18 +229,13 @@ func TestWaitForAPartThatFailed(t *testing.T) {
 // till those are there.
 func TestFromTheCatalogIntoParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPartitioned(t)
-		var keys []string
-		for i := range 20 {
-			keys = append(keys, p.publish(i, 1, int64(10*i+1)))
-		}
-		p.changed(keys...)
+		p := newPartitions(t, 20)
 		r := p.reader()
 		p.ask(r, p.client(7, 72), revocation.Good)
+		keys := []string{p.publish(7, 2, 71, 72)}
 		for i := 20; i < 34; i++ {
 			keys = append(keys, p.publish(i, 1))
 		}
-		p.publish(7, 2, 71, 72)
 		p.changed(keys...)
 		release := make(chan struct{})
 		p.cache.Before(func(op objectstore.Op, key string) error {

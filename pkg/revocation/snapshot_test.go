@@ -83,15 +83,8 @@ func TestSetsInUseAreFetchedFirst(t *testing.T) {
 // names.
 func TestPartsInUseAreFetchedFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPartitioned(t)
-		var keys []string
-		for i := range 60 {
-			keys = append(keys, p.publish(i, 1, int64(10*i+1)))
-		}
-		p.changed(keys...)
-		c, cert := p.reader(), p.client(7, 72)
-		p.ask(c, cert, revocation.Good)
-		p.changed(p.publish(7, 2, 71, 72))
+		p := newPartitions(t, 60)
+		c, cert := p.revokedSince()
 		p.pass(600 * time.Millisecond)
 		p.ask(c, cert, revocation.Good) // begins a refresh in the background
 		synctest.Wait()

@@ -224,12 +224,7 @@ func TestNotModifiedWithoutACatalog(t *testing.T) {
 
 // No more is read of an object than it may have.
 func TestReadsAreBounded(t *testing.T) {
-	p := newPartitioned(t)
-	keys := []string{}
-	for i := range 34 {
-		keys = append(keys, p.publish(i, 1))
-	}
-	p.changed(keys...)
+	p := newPartitions(t, 34)
 	var mu sync.Mutex
 	most := map[string]int64{}
 	store := readFunc(func(ctx context.Context, key string, maxBytes int64, opts objectstore.GetOptions) ([]byte, objectstore.Object, error) {

@@ -116,12 +116,7 @@ func TestTraceOfASignature(t *testing.T) {
 
 // TestTraceOfParts: how many parts there are, and how many were looked at.
 func TestTraceOfParts(t *testing.T) {
-	p := newPartitioned(t)
-	var keys []string
-	for i := range 60 {
-		keys = append(keys, p.publish(i, 1, int64(10*i+1)))
-	}
-	p.changed(keys...)
+	p := newPartitions(t, 60)
 	_, trace := p.reader().Explain(t.Context(), p.client(5, 51), p.now())
 	if c := trace.Considered; c.Parts != 2 || c.Read != 1 {
 		t.Errorf("%d of %d parts were looked at", c.Read, c.Parts)

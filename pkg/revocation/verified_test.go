@@ -88,12 +88,7 @@ func TestSetAndCatalogDisagree(t *testing.T) {
 
 // The same goes for a part of the catalog.
 func TestPartAndCatalogDisagree(t *testing.T) {
-	p := newPartitioned(t)
-	keys := []string{}
-	for i := range 34 {
-		keys = append(keys, p.publish(i, 1))
-	}
-	p.changed(keys...)
+	p := newPartitions(t, 34)
 	cert := p.client(7, 1)
 	for name, c := range map[string]struct {
 		part    func([]byte) []byte
