@@ -1,6 +1,8 @@
 package lambdaruntime
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -138,5 +140,25 @@ func TestRetire(t *testing.T) {
 	}
 	if r := call(t, f, `1`); r.Err() != nil || r.PID == busy.PID || !r.ColdStart {
 		t.Errorf("after Retire: %+v; want a cold start", r)
+	}
+}
+
+// TestRetiredMakesRoom has an invocation come while a process is being ended that
+// still counts against the limit: it waits until the process is gone.
+func TestRetiredMakesRoom(t *testing.T) {
+	f := start(t, func(c *Config) { c.MaxEnvironments = 1 })
+	last := succeed(t, f, `1`)
+	leaving := f.environments()[0]
+	f.mu.Lock()
+	leaving.phase = ending
+	f.mu.Unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := f.Invoke(ctx, []byte(`1`)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("an invocation while the only process was being ended: %v; want it to wait", err)
+	}
+	leaving.proc.kill()
+	if r := succeed(t, f, `1`); r.PID == last.PID || !r.ColdStart {
+		t.Errorf("after that: %+v; want a cold start", r)
 	}
 }

@@ -22,7 +22,8 @@ const closeGrace = 500 * time.Millisecond
 // it goes to a new environment. It takes a worker a fraction of a millisecond;
 // those of a process that is about to exit never ask. Where the function may
 // have no new environment, the invocation waits for limitPatience before it is
-// throttled: a busy machine may keep many workers of one process waiting.
+// throttled: a busy machine may keep many workers of one process waiting, and an
+// environment that is ending makes room for a new one when it is gone.
 const (
 	returnPatience = 50 * time.Millisecond
 	limitPatience  = 2 * time.Second
@@ -110,8 +111,8 @@ func (f *Function) invoke(ctx context.Context, id string, payload []byte, patien
 	}
 }
 
-// place assigns an invocation to an environment, waiting for a worker that is
-// about to be free or, if patient, until there is one.
+// place assigns an invocation to an environment, waiting for room that is about
+// to be there or, if patient, until there is some.
 func (f *Function) place(ctx context.Context, inv *invocation, patient bool) error {
 	began := time.Now()
 	patience := time.NewTimer(returnPatience)
@@ -121,7 +122,7 @@ func (f *Function) place(ctx context.Context, inv *invocation, patient bool) err
 		if err == nil {
 			return nil
 		}
-		if _, throttled := err.(*ThrottleError); err != errReturning && !(throttled && patient) {
+		if _, throttled := err.(*ThrottleError); err != errSoon && !(throttled && patient) {
 			return err
 		}
 		select {
@@ -135,11 +136,11 @@ func (f *Function) place(ctx context.Context, inv *invocation, patient bool) err
 	}
 }
 
-// errReturning says that no worker is free but one is about to be.
-var errReturning = errors.New("a worker is about to be free")
+// errSoon says that there is no room, and that there is about to be.
+var errSoon = errors.New("there is about to be room")
 
 // assign gives an invocation that has waited for some time to the environment
-// with room that was used last, or to a new one. With errReturning and a
+// with room that was used last, or to a new one. With errSoon and a
 // ThrottleError comes a channel that is closed when there may be room.
 func (f *Function) assign(inv *invocation, waited time.Duration) (room <-chan struct{}, err error) {
 	f.mu.Lock()
@@ -148,17 +149,22 @@ func (f *Function) assign(inv *invocation, waited time.Duration) (room <-chan st
 		return nil, fmt.Errorf("invoking %s: %w", f.cfg.Name, ErrClosed)
 	}
 	var e *environment
-	returning := false
+	returning, leaving := false, false
 	for _, candidate := range f.envs {
 		if candidate.hasRoom() && (e == nil || candidate.lastUsed > e.lastUsed) {
 			e = candidate
 		}
 		returning = returning || candidate.phase == ready &&
 			(len(candidate.answered) > 0 || len(candidate.assigned) < f.cfg.Concurrency)
+		leaving = leaving || candidate.phase == ending
 	}
 	atLimit := len(f.envs) >= f.cfg.MaxEnvironments
-	if e == nil && returning && (waited < returnPatience || atLimit && waited < limitPatience) {
-		return f.freed, errReturning
+	patience := returnPatience
+	if atLimit {
+		patience = limitPatience
+	}
+	if e == nil && waited < patience && (returning || atLimit && leaving) {
+		return f.freed, errSoon
 	}
 	if e == nil {
 		if atLimit {
