@@ -230,10 +230,8 @@ func TestSetOfTheWholeBudget(t *testing.T) {
 // as long as what answers in its place is young, and one does once that is overdue.
 func TestSetOnItsWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLive(t)
-		c := l.reader(nil)
-		l.expect(c, "good", "revoked")
-		l.publish("live", l.ca, 2, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: listed(pki.KeyCompromise, 666, 667)})
+		l, c := newWarm(t)
+		l.list(2, listed(pki.KeyCompromise, 666, 667)...)
 		key, hang := l.setKey(), time.Hour
 		l.cache.Before(func(_ objectstore.Op, of string) error {
 			if of == key {
@@ -276,7 +274,7 @@ func TestNoRoomForTheNext(t *testing.T) {
 		object, _, _ := l.cache.Load(l.setKey())
 		c := l.reader(func(c *revocation.Config) { c.MemoryBudget = serialset.MaxMemory(int64(len(object))) * 3 / 2 })
 		l.expect(c, "good", "revoked")
-		l.publish("live", l.ca, 2, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: listed(pki.KeyCompromise, 1)})
+		l.list(2, listed(pki.KeyCompromise, 1)...)
 		time.Sleep(time.Minute)
 		l.expect(c, "revoked", "good")
 		synctest.Wait()

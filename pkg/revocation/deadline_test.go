@@ -73,9 +73,7 @@ func TestFailedPartIsReadAgainSoon(t *testing.T) {
 // catalog as if nothing were warm.
 func TestStaleCatalogIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLive(t)
-		c := l.reader(nil)
-		l.expect(c, "good", "revoked")
+		l, c := newWarm(t)
 		time.Sleep(2 * revocation.DefaultMaxUnvalidated)
 		const slow = 2 * revocation.DefaultWarmWait
 		l.cache.Delay(objectstore.OpGet, slow)

@@ -90,10 +90,8 @@ func TestFrozenAfterEachRequest(t *testing.T) {
 func TestFrozenWhileASetIsFetched(t *testing.T) {
 	for _, hangs := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			l := newLive(t)
-			c := l.reader(nil)
-			l.expect(c, "good", "revoked")
-			l.publish("live", l.ca, 2, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: listed(pki.KeyCompromise, 666, 1)})
+			l, c := newWarm(t)
+			l.list(2, listed(pki.KeyCompromise, 666, 1)...)
 			f := &frozenWorld{l, make(chan struct{})}
 			key := l.setKey()
 			l.cache.Before(func(op objectstore.Op, of string) error {

@@ -107,10 +107,7 @@ func TestOneKeyTwoCertificates(t *testing.T) {
 // TestOneKeyOfTwoCAs: a certificate is of neither of two CAs that have one name and
 // one key, which the write path lets none have.
 func TestOneKeyOfTwoCAs(t *testing.T) {
-	w := newRFCWorld(t)
-	ca := w.newCA("A", pki.CAOptions{})
-	w.trust("a", ca)
-	w.publish("a", ca, 1, pki.CRLOptions{})
+	w, ca := newListing(t)
 	w.rewrite(func(c *catalog.Catalog) {
 		again := *c.CAs["a"]
 		again.CRLs = nil

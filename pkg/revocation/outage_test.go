@@ -59,9 +59,24 @@ func newLive(t testing.TB) *live {
 	l := &live{rfcWorld: newRFCWorld(t), begin: time.Now()}
 	l.ca = l.newCA("Live", pki.CAOptions{})
 	l.trust("live", l.ca)
-	l.publish("live", l.ca, 1, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: listed(pki.KeyCompromise, 666)})
+	l.list(1, listed(pki.KeyCompromise, 666)...)
 	l.good, l.revoked = parse(t, l.leaf(l.ca, 1, pki.LeafOptions{})), parse(t, l.leaf(l.ca, 666, pki.LeafOptions{}))
 	return l
+}
+
+// newWarm has a reader too that has answered.
+func newWarm(t testing.TB) (*live, *revocation.Cache) {
+	t.Helper()
+	l := newLive(t)
+	c := l.reader(nil)
+	l.expect(c, "good", "revoked")
+	return l, c
+}
+
+// list publishes the CA's CRL, for a month.
+func (l *live) list(number int64, entries ...pki.Entry) {
+	l.t.Helper()
+	l.publish("live", l.ca, number, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: entries})
 }
 
 func parse(t testing.TB, leaf *pki.Leaf) *clientcert.Certificate {
@@ -156,9 +171,7 @@ func TestColdAndHanging(t *testing.T) {
 
 func TestS3DownWhileWarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLive(t)
-		c := l.reader(nil)
-		l.expect(c, "good", "revoked")
+		l, c := newWarm(t)
 		l.down()
 		for _, at := range []time.Duration{time.Second, time.Minute, 14 * time.Minute, 15 * time.Minute} {
 			time.Sleep(at - time.Since(l.begin))
@@ -180,7 +193,7 @@ func TestRefusedCatalogs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLive(t)
 		older, _, _ := l.cache.Load(catalog.Key)
-		l.publish("live", l.ca, 2, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: listed(pki.KeyCompromise, 666, 667)})
+		l.list(2, listed(pki.KeyCompromise, 666, 667)...)
 		newest, _, _ := l.cache.Load(catalog.Key)
 		newer := bytes.Replace(newest, []byte(`"generation": 3`), []byte(`"generation": 9`), 1)
 		if bytes.Equal(newer, newest) {
@@ -270,10 +283,8 @@ func TestCorruptReplacementWhileWarm(t *testing.T) {
 		"missing": func(l *live, key string) { l.cache.Remove(key) },
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			l := newLive(t)
-			c := l.reader(nil)
-			l.expect(c, "good", "revoked")
-			l.publish("live", l.ca, 2, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: listed(pki.KeyCompromise, 666, 667)})
+			l, c := newWarm(t)
+			l.list(2, listed(pki.KeyCompromise, 666, 667)...)
 			key := l.setKey()
 			sound, _, _ := l.cache.Load(key)
 			damage(l, key)

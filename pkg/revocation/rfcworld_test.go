@@ -36,6 +36,15 @@ func newRFCWorld(t testing.TB) *rfcWorld {
 	return w
 }
 
+// newListing returns a world of one CA, a, with a CRL that lists serial numbers.
+func newListing(t testing.TB, serials ...int64) (w *rfcWorld, ca *pki.CA) {
+	w = newRFCWorld(t)
+	ca = w.newCA("A", pki.CAOptions{})
+	w.trust("a", ca)
+	w.publish("a", ca, 1, pki.CRLOptions{Entries: listed(pki.KeyCompromise, serials...)})
+	return w, ca
+}
+
 // newChain returns a world of two CAs, root, and below it below, without CRLs.
 func newChain(t testing.TB) (w *rfcWorld, root, below *pki.CA) {
 	w = newRFCWorld(t)

@@ -99,10 +99,7 @@ var unreadable = []byte{0x30, 3, 6, 1, 0x2a}
 // TestCRLOfAttributeCertificates: one that came into the catalog all the same speaks of
 // no certificate.
 func TestCRLOfAttributeCertificates(t *testing.T) {
-	w := newRFCWorld(t)
-	ca := w.newCA("A", pki.CAOptions{})
-	w.trust("a", ca)
-	w.publish("a", ca, 1, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 7)})
+	w, ca := newListing(t, 7)
 	w.rewrite(func(c *catalog.Catalog) { c.CAs["a"].CRLs[0].Scope.OnlyAttributeCerts = true })
 	for _, serial := range []int64{1, 7} {
 		a, trace := w.explain(w.leaf(ca, serial, pki.LeafOptions{}))

@@ -80,10 +80,7 @@ func TestSerialOfEachKey(t *testing.T) {
 
 // TestSerialByAStaleCatalog: a serial number's answer is stale when a certificate's is.
 func TestSerialByAStaleCatalog(t *testing.T) {
-	w := newRFCWorld(t)
-	ca := w.newCA("A", pki.CAOptions{})
-	w.trust("a", ca)
-	w.publish("a", ca, 1, pki.CRLOptions{})
+	w, _ := newListing(t)
 	w.serial("a", 1)
 	w.cache.Before(func(objectstore.Op, string) error { return objectstoretest.Answer(503, "SlowDown") })
 	began := w.now()

@@ -100,12 +100,10 @@ func TestPartsInUseAreFetchedFirst(t *testing.T) {
 // it has been fetched before its catalog comes into force.
 func TestSetThatComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLive(t)
-		c := l.reader(nil)
-		l.expect(c, "good", "revoked")
+		l, c := newWarm(t)
 		for number := int64(2); number < 10; number++ {
 			entries := listed(pki.KeyCompromise, 666, 1000)[:1+(number+1)%2]
-			l.publish("live", l.ca, number, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: entries})
+			l.list(number, entries...)
 			l.sets()
 			time.Sleep(revocation.DefaultRevalidateAfter * 2 / 3)
 			l.timed(c) // begins a refresh in the background
@@ -131,7 +129,7 @@ func TestHeadsInUseAreFetchedFirst(t *testing.T) {
 			for i := range serials {
 				serials[i] = 1000 + 3*int64(i) + number
 			}
-			l.publish("live", l.ca, number, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: listed(pki.NoReason, append(serials, 666)...)})
+			l.list(number, listed(pki.NoReason, append(serials, 666)...)...)
 			data, _, _ := l.cache.Load(catalog.Key)
 			cat, err := catalog.Parse(data)
 			if err != nil {
@@ -197,10 +195,7 @@ func TestPredecessorOutlivesCatalogs(t *testing.T) {
 // TestSetMadeAnew: where the catalog names another set for the same CRL, as a later
 // version may make it, the one before answers as long as that is not there.
 func TestSetMadeAnew(t *testing.T) {
-	w := newRFCWorld(t)
-	ca := w.newCA("A", pki.CAOptions{})
-	w.trust("a", ca)
-	w.publish("a", ca, 1, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 7)})
+	w, ca := newListing(t, 7)
 	good, gone := w.leaf(ca, 1, pki.LeafOptions{}), w.leaf(ca, 7, pki.LeafOptions{})
 	w.want(good, "good")
 	w.rewrite(func(c *catalog.Catalog) {
@@ -243,9 +238,7 @@ func TestDeltaWithoutItsBase(t *testing.T) {
 // place is refused whole, and counted as malformed; what served goes on serving.
 func TestCatalogWithAnUnreadableCertificate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLive(t)
-		c := l.reader(nil)
-		l.expect(c, "good", "revoked")
+		l, c := newWarm(t)
 		l.rewrite(func(c *catalog.Catalog) {
 			cert := &c.CAs["live"].Certificates[0]
 			cert.DER = []byte("no certificate")

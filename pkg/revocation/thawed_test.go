@@ -50,7 +50,7 @@ func TestThawedRefreshIsOver(t *testing.T) {
 			c1 := told.reader(l, l.cache)
 			publish := func(serials ...int64) {
 				number++
-				l.publish("live", l.ca, number, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: listed(pki.KeyCompromise, serials...)})
+				l.list(number, listed(pki.KeyCompromise, serials...)...)
 			}
 			if !c.cold {
 				l.expect(c1, "good", "revoked")
@@ -83,9 +83,7 @@ func TestThawedRefreshIsOver(t *testing.T) {
 // A refresh that began earlier and ends later makes what is warm no older.
 func TestLaterConfirmationCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLive(t)
-		c := l.reader(nil)
-		l.expect(c, "good", "revoked")
+		l, c := newWarm(t)
 		thaw := l.freezeFirst()
 		time.Sleep(6 * time.Second)
 		c.Warm()

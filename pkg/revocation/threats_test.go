@@ -84,10 +84,7 @@ func TestSetOfAnotherCRL(t *testing.T) {
 // TestCatalogOutsideItsPrefixes: a catalog that names an object where no set
 // lies is refused whole; what served goes on serving.
 func TestCatalogOutsideItsPrefixes(t *testing.T) {
-	w := newRFCWorld(t)
-	ca := w.newCA("A", pki.CAOptions{})
-	w.trust("a", ca)
-	w.publish("a", ca, 1, pki.CRLOptions{Entries: listed(pki.KeyCompromise, 1)})
+	w, ca := newListing(t, 1)
 	bad, good := w.leaf(ca, 1, pki.LeafOptions{}), w.leaf(ca, 2, pki.LeafOptions{})
 	w.want(good, "good")
 	data, _, _ := w.cache.Load(catalog.Key)

@@ -122,7 +122,7 @@ func TestWhatARefreshTells(t *testing.T) {
 			{"written again", take, false, []string{"refreshed in 0s"}},
 			{"unchanged since", func() {}, true, []string{"refreshed in 0s"}},
 			{"another", func() {
-				l.publish("live", l.ca, 2, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: listed(pki.KeyCompromise, 666, 5)})
+				l.list(2, listed(pki.KeyCompromise, 666, 5)...)
 				take()
 			}, false, []string{`log: level=INFO msg="catalog in force"`, `log: level=INFO msg="set loaded"`, "metric: set loaded", "refreshed in 0s"}},
 			{"S3 fails", func() {

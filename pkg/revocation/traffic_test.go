@@ -94,9 +94,7 @@ func TestTrafficNeverWaits(t *testing.T) {
 // long: where S3 hangs, it is answered from what is warm.
 func TestAfterAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLive(t)
-		c := l.reader(nil)
-		l.expect(c, "good", "revoked")
+		l, c := newWarm(t)
 		time.Sleep(10 * time.Minute)
 		l.cache.Delay(objectstore.OpGet, 300*time.Millisecond)
 		if a, took := l.timed(c); took != 300*time.Millisecond || state(a) != "good" || a.Age > time.Second {
@@ -187,7 +185,7 @@ func TestRevalidateAlways(t *testing.T) {
 func (l *live) publishQuietly(t *testing.T, number int64, serials ...int64) {
 	t.Helper()
 	before := l.cache.Count(objectstore.OpGet, catalog.Key)
-	l.publish("live", l.ca, number, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: listed(pki.KeyCompromise, serials...)})
+	l.list(number, listed(pki.KeyCompromise, serials...)...)
 	l.writes += l.cache.Count(objectstore.OpGet, catalog.Key) - before
 }
 
@@ -195,9 +193,7 @@ func (l *live) publishQuietly(t *testing.T, number int64, serials ...int64) {
 // stale any longer than until the next refresh.
 func TestClockGoesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLive(t)
-		c := l.reader(nil)
-		l.expect(c, "good", "revoked")
+		l, c := newWarm(t)
 		time.Sleep(time.Minute)
 		l.down()
 		l.later(-30 * time.Minute) // still after thisUpdate
@@ -224,10 +220,8 @@ func TestClockGoesBack(t *testing.T) {
 // it is thawed does not come into force over what is newer.
 func TestFreeze(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLive(t)
-		c := l.reader(nil)
-		l.expect(c, "good", "revoked")
-		l.publish("live", l.ca, 2, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: listed(pki.KeyCompromise, 666, 5)})
+		l, c := newWarm(t)
+		l.list(2, listed(pki.KeyCompromise, 666, 5)...)
 		frozen := make(chan struct{})
 		var first atomic.Bool
 		l.cache.After(func(op objectstore.Op, key string) error {
@@ -242,7 +236,7 @@ func TestFreeze(t *testing.T) {
 		}
 		synctest.Wait()
 		l.later(20 * time.Minute) // frozen: the wall clock goes on, the monotonic one stands still
-		l.publish("live", l.ca, 3, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: listed(pki.KeyCompromise, 666, 1)})
+		l.list(3, listed(pki.KeyCompromise, 666, 1)...)
 		if a, took := l.timed(c); state(a) != "revoked" || a.CRL.Number != "3" || took > revocation.DefaultWarmWait {
 			t.Errorf("thawed: %s by %+v after %v", state(a), a.CRL, took)
 		}
@@ -294,7 +288,7 @@ func TestReplacedSetsMakeRoom(t *testing.T) {
 			for i := range serials {
 				serials[i] = 1000*number + int64(i) + 10_000
 			}
-			l.publish("live", l.ca, number, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: listed(pki.NoReason, serials...)})
+			l.list(number, listed(pki.NoReason, serials...)...)
 		}
 		publish(2)
 		object, _, _ := l.cache.Load(l.setKey())
@@ -330,7 +324,7 @@ func TestLateSetsMakeRoom(t *testing.T) {
 		for i := range serials {
 			serials[i] = int64(i) + 10_000
 		}
-		l.publish("live", l.ca, 2, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: listed(pki.NoReason, serials...)})
+		l.list(2, listed(pki.NoReason, serials...)...)
 		object, _, _ := l.cache.Load(l.setKey())
 		c := l.reader(func(c *revocation.Config) { c.MemoryBudget = int64(len(object)) * 5 / 2 })
 		if a, _ := l.timed(c); state(a) != "good" {
@@ -340,7 +334,7 @@ func TestLateSetsMakeRoom(t *testing.T) {
 			for i := range serials {
 				serials[i] += 5000
 			}
-			l.publish("live", l.ca, number, pki.CRLOptions{NextUpdate: l.now().Add(30 * 24 * time.Hour), Entries: listed(pki.NoReason, serials...)})
+			l.list(number, listed(pki.NoReason, serials...)...)
 			l.cache.Before(func(op objectstore.Op, key string) error {
 				if strings.HasPrefix(key, catalog.SetPrefix) {
 					time.Sleep(5 * time.Second) // longer than a refresh waits for it
