@@ -42,11 +42,11 @@ type Result struct {
 	Log        []string // the last lines of the functions that are not of decisions
 }
 
-// Failures says what was wrong, and how the functions ended.
+// Failures says how the functions ended, and last what was wrong.
 func (r *Result) Failures() string {
-	out := r.Violations.String()
+	out := "Wrong:\n" + r.Violations.String()
 	if len(r.Log) > 0 {
-		out += "\nThe functions' last lines:\n" + strings.Join(r.Log, "\n")
+		out = "The functions' last lines:\n" + strings.Join(r.Log, "\n") + "\n" + out
 	}
 	return out
 }

@@ -179,7 +179,7 @@ func TestPage(t *testing.T) {
 		}
 	}
 	r.Log = []string{"panic: gone"}
-	if got := r.Failures(); !strings.Contains(got, "\nz\n") || !strings.HasSuffix(got, "\npanic: gone") {
+	if got := r.Failures(); !strings.Contains(got, "\npanic: gone\n") || !strings.HasSuffix(got, "\nz") {
 		t.Error(got)
 	}
 }
