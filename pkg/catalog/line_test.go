@@ -21,6 +21,46 @@ func delta(line string, number, base int64) *catalog.CRL {
 	return l
 }
 
+// TestOfItsOwnNumber: a delta CRL to the complete one of its own number is one, and
+// neither a complete CRL nor a delta to another.
+func TestOfItsOwnNumber(t *testing.T) {
+	for l, want := range map[*catalog.CRL]bool{
+		list("a", 3, now, "3"): false, delta("a", 3, 3): true, delta("a", 3, 2): false, delta("a", 2, 3): false,
+	} {
+		if l.OfItsOwnNumber() != want {
+			t.Errorf("number %s to %+v: %v", l.Number, l.Base, !want)
+		}
+	}
+}
+
+// TestEmpty: entries of any certificate issuer count.
+func TestEmpty(t *testing.T) {
+	others := func(entries ...int) (out []catalog.IssuerSet) {
+		for _, n := range entries {
+			out = append(out, catalog.IssuerSet{Entries: n})
+		}
+		return out
+	}
+	for what, tt := range map[string]struct {
+		own    int
+		others []catalog.IssuerSet
+		want   bool
+	}{
+		"none":                    {0, nil, true},
+		"its own":                 {1, nil, false},
+		"another's":               {0, others(0, 1), false},
+		"another's, and its own":  {1, others(1), false},
+		"none of two others":      {0, others(0, 0), true},
+		"its own, and no other's": {1, others(0), false},
+	} {
+		l := list("a", 1, now, "1")
+		l.Entries, l.Others = tt.own, tt.others
+		if l.Empty() != tt.want {
+			t.Errorf("%s: %v", what, !tt.want)
+		}
+	}
+}
+
 // TestAdmitDelta: a delta CRL needs a complete one in force that is not older than
 // its base.
 func TestAdmitDelta(t *testing.T) {
