@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,6 +130,21 @@ func forgets(t *testing.T, ca *pki.CA, list []byte) actor {
 	return actor{name: "forget", payload: fmt.Appendf(nil, `{"crlgate":"forget","crl":%q,"seen":%q,"reason":"ticket 4711"}`, key, seen)}
 }
 
+// row is a scenario's in the table of docs/design/invariants.md, without commas.
+func (s interplay) row(t *testing.T) string {
+	page, err := os.ReadFile("../../docs/design/invariants.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(page)) {
+		if strings.HasPrefix(line, "| "+s.name+" | ") {
+			return strings.ReplaceAll(line, ",", "")
+		}
+	}
+	t.Errorf("docs/design/invariants.md has no row for it")
+	return ""
+}
+
 // TestModel goes through every interleaving of each scenario. By itself it lets
 // one mishap befall those of few calls, and none the others; with
 // CRLGATE_MODEL=full (make model) one befalls each, which takes long.
@@ -151,6 +167,10 @@ func TestModel(t *testing.T) {
 					t.Error(e.violation)
 				}
 				t.Logf("at most %d mishap: %d executions, %d of them to the end, %d states", e.mishaps, e.executions, e.finished, len(e.seen))
+				counts := fmt.Sprintf(" | %d | %d | %d |\n", e.executions, e.finished, len(e.seen))
+				if row := s.row(t); e.mishaps == 1 && !strings.HasSuffix(row, counts) {
+					t.Errorf("docs/design/invariants.md has the row\n%swhich should end with%s", row, counts)
+				}
 				ran++
 				executions, finished, states = executions+e.executions, finished+e.finished, states+len(e.seen)
 			})
