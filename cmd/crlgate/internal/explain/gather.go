@@ -194,7 +194,7 @@ func key(t *revocation.KeyTrace, now time.Time) Key {
 	case t.Known:
 		k.Words = "good, up to a root"
 	default:
-		k.Words = "not known: its issuer, or that one's current CRL, is not in the catalog"
+		k.Words = "not known: its certificate cannot be read, or its issuer, or that one's current CRL, is not in the catalog"
 	}
 	for _, c := range t.Certificates {
 		k.Certificates = append(k.Certificates, caCertificate(c, now))
@@ -213,7 +213,7 @@ func caCertificate(t *revocation.CertTrace, now time.Time) CACertificate {
 	case t.DenyListed:
 		c.Words = "its serial number is on the deny list of CA " + t.Parents[0]
 	case len(t.Parents) == 0 && t.Considered == nil:
-		c.Words = "its issuer is not in the catalog, so that its status is not known"
+		c.Words = a.Detail + ", so that its status is not known"
 	case len(t.Parents) > 1:
 		c.Words = "more than one CA in the catalog signed it, so that its status is not known"
 	case a.Status == revocation.Revoked:

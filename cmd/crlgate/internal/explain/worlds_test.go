@@ -34,7 +34,8 @@ const pointNames = 3 // names of distribution points that there are
 
 func uri(i int) string { return fmt.Sprintf("http://crl.example.com/%d.crl", i) }
 
-func newWorld(t *testing.T, seed uint64) *world {
+// emptyWorld has no CA yet.
+func emptyWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, r: rand.New(rand.NewPCG(seed, 7)), now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC), names: map[*pki.CA]string{},
 		uploads: objectstoretest.NewBucket(objectstoretest.Named("uploads")), cache: objectstoretest.NewBucket(objectstoretest.Named("cache")),
@@ -42,6 +43,11 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w.pre = preprocess.New(w.uploads, w.cache, preprocess.Config{
 		UploadBucket: "uploads", IssuerPrefix: "issuers/", CRLPrefixes: []string{"crls/"}, MaxCRLBytes: 1 << 30,
 	}, slog.New(slog.DiscardHandler), nil)
+	return w
+}
+
+func newWorld(t *testing.T, seed uint64) *world {
+	w := emptyWorld(t, seed)
 	w.issuers()
 	for i := range w.r.IntN(6) {
 		w.crl(i)
