@@ -64,6 +64,24 @@ func (n *needed) meets(what func() error) *atomic.Int32 {
 	return &count
 }
 
+// twice asks a new reader, and again later, and returns how many GETs of the object
+// that took. Each answer must be for want of it.
+func (n *needed) twice(t *testing.T, what string, ctx context.Context, later time.Duration, meets func() error) int32 {
+	t.Helper()
+	r := n.reader()
+	r.Warm()
+	synctest.Wait()
+	count := n.meets(meets)
+	for _, wait := range []time.Duration{0, later} {
+		n.later(wait)
+		if a := n.ask(ctx, r); a.Unavailable == nil || a.Status != revocation.Unknown {
+			t.Errorf("%s: %s", what, state(a))
+		}
+		synctest.Wait()
+	}
+	return count.Load()
+}
+
 // An object that could not be fetched is asked for again after a second, one that
 // hangs, or that a freeze cut off, when it has had its time; and each when the clock
 // goes back. Till then those who need it share what became of the GET.
@@ -92,18 +110,7 @@ func TestAskedForAgain(t *testing.T) {
 			} {
 				for later, want := range kind.again {
 					for range 5 { // of what is ready a select takes one at random
-						r := w.reader()
-						r.Warm()
-						synctest.Wait()
-						count := w.meets(kind.meets)
-						for _, wait := range []time.Duration{0, later} {
-							w.later(wait)
-							if a := w.ask(kind.ctx, r); a.Unavailable == nil || a.Status != revocation.Unknown {
-								t.Errorf("%s %s: %s", name, what, state(a))
-							}
-							synctest.Wait()
-						}
-						if n := count.Load(); n != want {
+						if n := w.twice(t, name+" "+what, kind.ctx, later, kind.meets); n != want {
 							t.Errorf("%s %s, needed %v later: %d GETs, want %d", name, what, later, n, want)
 						}
 					}
